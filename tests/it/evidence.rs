@@ -10,6 +10,7 @@ mod pages;
 mod receipts;
 mod reconcile;
 mod rules;
+mod served;
 mod sessions;
 mod systems;
 mod vault;

@@ -16,7 +16,7 @@ use crate::grants::{EmitGrants, Role};
 use crate::jwt::Unverified;
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::metrics::AccessMetrics;
-use crate::principal::{BEARER, Identity, Method, Principal};
+use crate::principal::{BEARER, Identity, Method, Person, Principal};
 use crate::provider::{AccessError, Pace, Provider};
 use crate::token::{BearerToken, StoredToken, TokenTable};
 
@@ -222,7 +222,10 @@ impl Access {
         let claims = token.verify(key, &provider.issuer, now)?;
         let subject = state.subjects.iter().find(|(subject, _)| claims.are_of(subject));
         match subject {
-            Some((_, place)) => Ok(state.principal(*place, Method::Oidc)),
+            Some((subject, place)) => {
+                let person = claims.person(subject);
+                Ok(Principal { person, ..state.principal(*place, Method::Oidc) })
+            }
             None => Err(Denied::Forbidden("the token is valid, and its subject is no principal here")),
         }
     }
@@ -269,11 +272,11 @@ impl State {
     }
 
     fn principal(&self, place: usize, method: Method) -> Principal {
-        Principal { identity: Arc::clone(&self.principals[place]), method }
+        Principal { identity: Arc::clone(&self.principals[place]), method, person: Person::Sole }
     }
 
     fn anonymous(&self) -> Principal {
-        Principal { identity: Arc::clone(&self.anonymous), method: Method::Anonymous }
+        Principal { identity: Arc::clone(&self.anonymous), method: Method::Anonymous, person: Person::Sole }
     }
 
     /// The principal of a certificate. A certificate of which two names are of different principals is nobody's.

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 
 use crate::config::SubjectEntry;
+use crate::limits::MAX_PERSON_BYTES;
+use crate::principal::Person;
 
 /// Claims of a JWT. Absent and of the wrong type differ: the latter is an error.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -63,6 +65,20 @@ impl Claims {
     }
 }
 
+impl Claims {
+    /// Who of a group it is, where the entry names one. What goes on record by this name is short and printable.
+    pub(crate) fn person(&self, subject: &SubjectEntry) -> Person {
+        let is_name = |sub: &&str| {
+            !sub.is_empty() && sub.len() <= MAX_PERSON_BYTES && !sub.chars().any(char::is_control)
+        };
+        match (&subject.group, self.sub.as_deref().filter(is_name)) {
+            (None, _) => Person::Sole,
+            (Some(_), Some(sub)) => Person::OfGroup(sub.into()),
+            (Some(_), None) => Person::Unnamed,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -97,6 +113,20 @@ mod tests {
             (&person, json!({ "issuer": "https://other.example", "sub": "ada" }), false),
         ] {
             assert_eq!(are_of(claims, &subject), expected, "{claims} {subject}");
+        }
+    }
+
+    #[test]
+    fn who_of_a_group_it_is_can_be_put_on_record() {
+        let group: SubjectEntry =
+            serde_json::from_value(json!({ "issuer": "https://idp.example", "group": "auditors" })).unwrap();
+        let person = |sub: Value| {
+            let all = json!({ "iss": "i", "aud": "x", "exp": 1, "sub": sub, "groups": ["auditors"] });
+            serde_json::from_value::<Claims>(all).unwrap().person(&group)
+        };
+        assert_eq!(person(json!("ada")), Person::OfGroup("ada".into()));
+        for odd in [json!(null), json!(""), json!("a\nb"), json!("x".repeat(MAX_PERSON_BYTES + 1))] {
+            assert_eq!(person(odd), Person::Unnamed);
         }
     }
 

@@ -36,7 +36,7 @@ pub use config::{AccessFile, ConfigError};
 pub use denied::Denied;
 pub use grants::{EmitGrants, RecordKind, Role};
 pub use pattern::{PatternError, Patterns};
-pub use principal::{ANONYMOUS, Method, Principal};
+pub use principal::{ANONYMOUS, Method, Person, Principal};
 pub use provider::AccessError;
 pub use token::{BearerToken, NewToken, TokenError};
 

@@ -52,3 +52,6 @@ pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// RSA keys, in bytes of the modulus. RFC 7518 section 3.3 requires 2,048 bits; longer ones than 8,192 take long to verify with.
 pub(crate) const RSA_BYTES: RangeInclusive<usize> = 256..=1_024;
+
+/// The longest subject of a token that is recognised by its group: OpenID Connect allows 255 characters.
+pub const MAX_PERSON_BYTES: usize = 255;

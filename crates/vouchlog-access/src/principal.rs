@@ -42,6 +42,18 @@ impl Method {
 pub struct Principal {
     pub(crate) identity: Arc<Identity>,
     pub(crate) method: Method,
+    pub(crate) person: Person,
+}
+
+/// Which of those it is who share a principal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// The principal is not shared, as far as is known.
+    Sole,
+    /// The subject of a token that was recognised by its group.
+    OfGroup(Arc<str>),
+    /// Such a token names no subject that could be put on record.
+    Unnamed,
 }
 
 /// What all requests of a caller share.
@@ -57,6 +69,11 @@ impl Principal {
     /// Its name; none if it was not authenticated.
     pub fn name(&self) -> Option<&str> {
         self.identity.name.as_deref()
+    }
+
+    /// Which of those it is who share the principal, if it was recognised by a group.
+    pub fn person(&self) -> &Person {
+        &self.person
     }
 
     /// How it was authenticated.

@@ -23,6 +23,7 @@ mod collect;
 mod completions;
 mod custody;
 mod demo;
+mod desk;
 mod disclose;
 mod doctor;
 mod duties;
@@ -124,7 +125,7 @@ pub(crate) enum Command {
     Grade(grade::GradeArgs),
     Schema(grade::SchemaArgs),
     Duties(duties::Args),
-    Vault(vault::Args),
+    Vault(Box<vault::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -138,6 +139,10 @@ impl Command {
             Self::Witness(witness) => ("witness", &witness.telemetry, &witness.end.drain),
             Self::Collect(collect) => ("collect", &collect.telemetry, &collect.end.drain),
             Self::Monitor(monitor) => ("monitor", &monitor.telemetry, &monitor.drain),
+            Self::Vault(vault) => match vault.server() {
+                Some(server) => ("vault serve", &server.telemetry, &server.end.drain),
+                None => return None,
+            },
             _ => return None,
         };
         Some(Wanted { command, args, drain: drain.drain })

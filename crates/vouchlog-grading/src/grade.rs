@@ -3,7 +3,8 @@
 //! A record is never refused for being incomplete. It is graded as far as it is known, and graded again when more is: a revocation
 //! that arrives later is one more thing in the [`Context`].
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use vouchlog_record::{Profile, Record, RecordId};
 use vouchlog_stream::Evidence;
 
@@ -25,14 +26,14 @@ pub use claims::{DisclosureExtent, contradictions};
 pub use verdicts::{DATA_RULES, EXECUTOR_RULES, POLICY_RULES, Verdicts, bears_on_authorization};
 
 /// A graded record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grade {
     /// What was found, in the order of the rules' codes.
     pub findings: Vec<Finding>,
     /// The answers.
     pub verdicts: Verdicts,
     /// What a statement of the record claims, in public.
-    #[serde(serialize_with = "bits")]
+    #[serde(serialize_with = "bits", deserialize_with = "evidence")]
     pub evidence: Evidence,
     /// Whether the credential was valid, at each moment.
     pub validity: Validity,
@@ -41,6 +42,11 @@ pub struct Grade {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn bits<S: Serializer>(evidence: &Evidence, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u32(evidence.bits())
+}
+
+fn evidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Evidence, D::Error> {
+    let bits = u32::deserialize(deserializer)?;
+    Evidence::new(bits).ok_or_else(|| D::Error::custom("an evidence bitmap is malformed"))
 }
 
 /// Grades a record by every rule that looks at one record.

@@ -20,6 +20,7 @@ mod field_view;
 mod grade;
 pub mod limits;
 mod profile;
+mod read_back;
 mod record_set;
 mod rule;
 mod rules;

@@ -10,7 +10,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vouchlog_record::Record;
 
 use crate::case::{Case, refutes_validity};
@@ -20,7 +20,7 @@ use crate::rules::findings_by;
 use crate::terms::{AskedOf, Cause};
 
 /// An answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Yes.
@@ -59,7 +59,7 @@ impl fmt::Display for Answer {
 }
 
 /// Whether the credential was valid, with the reasons where it is not a plain yes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validity {
     /// Over all moments: no if one is no.
     pub answer: Answer,
@@ -85,7 +85,7 @@ impl fmt::Display for Reason {
 }
 
 /// One use of the credential.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// Which: `decision 4ca636c1`, `retrieval claims-db`, `tool call_A1`, `downstream payments-api`, `start`, `workload`.
     pub what: String,

@@ -84,7 +84,16 @@ fn refused(parts: &Parts, role: Role, denied: Denied) -> Response {
         return rpc_status(denied).into_http();
     }
     let problem = Problem::denied(denied);
-    let mut response = if role == Role::Witness { problem.into_text() } else { problem.into_response() };
+    let response = if role == Role::Witness { problem.into_text() } else { problem.into_response() };
+    challenged(response, denied)
+}
+
+/// The refusal as a problem document, for routes that a program brings.
+pub fn refusal(denied: Denied) -> Response {
+    challenged(Problem::denied(denied).into_response(), denied)
+}
+
+fn challenged(mut response: Response, denied: Denied) -> Response {
     if !denied.is_passing() {
         // SPEC: RFC 9110 section 11.6.1, RFC 6750 section 3.
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(denied.challenge()));

@@ -28,6 +28,7 @@ use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{Any as Anyone, CorsLayer};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use vouchlog_access::Role;
@@ -146,9 +147,10 @@ pub(crate) fn operations_router(operations: Operations) -> Router {
 }
 
 /// All routes of a program that brings its own. Web pages of other sites cannot write there either.
-pub(crate) fn foreign_router(http: Router, operations: Operations) -> Router {
+pub(crate) fn foreign_router(http: Router, document: Option<OpenApi>, operations: Operations) -> Router {
     let http = http.layer(from_fn_with_state(operations.gate.clone(), refuse_other_sites)).with_state(());
-    let routes = OpenApiRouter::with_openapi(openapi::of_foreign()).merge(OpenApiRouter::from(http));
+    let routes = OpenApiRouter::with_openapi(document.unwrap_or_else(openapi::of_foreign))
+        .merge(OpenApiRouter::from(http));
     with_operations(routes, operations)
 }
 
@@ -218,7 +220,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
 }
 
 /// The whole body, if it is not longer than that.
-async fn read(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
     match Limited::new(&mut body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {

@@ -50,11 +50,14 @@ mod status;
 mod tests;
 pub mod tls;
 
+pub use crate::http::read as read_body;
+pub use access::refusal;
 pub use config::ServerConfig;
 pub use explorer::{ExplorerFile, OFFERED_POLICY, OFFERED_VKEY, Offered, explorer_files};
 pub use health::Health;
 pub use http::explorer_router;
 pub use log::ServedLog;
 pub use peer::{Peer, PeerCertificate};
+pub use problem::Problem;
 pub use serve::Server;
 pub use vouchlog_runtime::Readiness;

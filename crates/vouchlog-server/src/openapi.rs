@@ -1,8 +1,8 @@
 //! The OpenAPI document: its head here, its paths from the handlers themselves.
 
 use bytes::Bytes;
-use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
+use utoipa::{OpenApi as _, PartialSchema as _, ToSchema as _};
 
 use crate::problem::Problem;
 
@@ -87,6 +87,11 @@ pub(crate) fn of_operations() -> OpenApi {
 /// The document of a program with routes of its own, without paths.
 pub(crate) fn of_foreign() -> OpenApi {
     ForeignHead::openapi()
+}
+
+/// Adds the description of problem documents to a document of a program's own.
+pub(crate) fn add_problem(document: &mut OpenApi) {
+    document.components.get_or_insert_default().schemas.insert(Problem::name().into(), Problem::schema());
 }
 
 /// The document as it is served.

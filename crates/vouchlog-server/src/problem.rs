@@ -14,7 +14,7 @@ use crate::status::{Row, row, sentence};
 
 /// Why a request failed (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// Always `about:blank`: `code` tells problems apart.
     #[schema(value_type = String)]
     r#type: &'static str,
@@ -105,7 +105,7 @@ impl Problem {
     }
 
     /// The caller is not let in.
-    pub(super) fn denied(denied: Denied) -> Self {
+    pub(crate) fn denied(denied: Denied) -> Self {
         let detail = denied.to_string();
         if denied.is_forbidden() {
             Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail)
@@ -123,13 +123,13 @@ impl Problem {
     }
 
     /// The body is of another type than the route takes.
-    pub(super) fn unsupported(expected: &str) -> Self {
+    pub fn unsupported(expected: &str) -> Self {
         let detail = format!("the body must have `content-type: {expected}`");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
     }
 
     /// The body is of the right form, but does not say what it has to.
-    pub(super) fn unprocessable(detail: impl Into<String>) -> Self {
+    pub fn unprocessable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_ARGUMENT", detail)
     }
 

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use utoipa::openapi::OpenApi;
 use vouchlog_access::Access;
 use vouchlog_api::{AnyWitness, Witness};
 
@@ -31,7 +32,7 @@ use crate::metrics::ServerMetrics;
 use crate::problem::Problem;
 use crate::room::{Port, Room, relieve};
 use crate::tls::Tls;
-use crate::{grpc, http};
+use crate::{grpc, http, openapi};
 
 /// A server of one log, of one witness, of a program's own routes, or of its health and metrics alone.
 pub struct Server {
@@ -63,7 +64,7 @@ type ShareMetrics = Box<dyn FnOnce(Arc<Registry>) + Send + Sync>;
 enum Subject {
     Log(AnyLog),
     Witness(AnyWitness),
-    Routes { http: Router, grpc: Router },
+    Routes { http: Router, grpc: Router, document: Option<Box<OpenApi>> },
     Nothing,
 }
 
@@ -85,7 +86,19 @@ impl Server {
     /// # Panics
     /// If `http` has a route that is the server's own: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`.
     pub fn routes(http: Router, grpc: Router, config: ServerConfig) -> Self {
-        Self::of(Subject::Routes { http: http.reset_fallback(), grpc: grpc.reset_fallback() }, config)
+        let (http, grpc) = (http.reset_fallback(), grpc.reset_fallback());
+        Self::of(Subject::Routes { http, grpc, document: None }, config)
+    }
+
+    /// Describes a program's own routes at `/openapi.json`, with the server's own added. Problem documents are described by the
+    /// component `Problem`, which is added as well.
+    #[must_use]
+    pub fn describe(mut self, mut description: OpenApi) -> Self {
+        openapi::add_problem(&mut description);
+        if let Subject::Routes { document, .. } = &mut self.subject {
+            *document = Some(Box::new(description));
+        }
+        self
     }
 
     /// A server of none of these: only health and metrics of a program.
@@ -272,9 +285,9 @@ impl Server {
                 grpc::witness_router(&witness, &self.health, stopping),
                 http::witness_router(witness, operations),
             ),
-            Subject::Routes { http, grpc } => (
+            Subject::Routes { http, grpc, document } => (
                 grpc::operations_router(&[], &self.health, stopping).merge(grpc::guarded(grpc)),
-                http::foreign_router(http, operations),
+                http::foreign_router(http, document.map(|document| *document), operations),
             ),
             Subject::Nothing => {
                 (grpc::operations_router(&[], &self.health, stopping), http::operations_router(operations))

@@ -8,7 +8,7 @@ use vouchlog_record::RecordId;
 use zeroize::Zeroizing;
 
 use crate::query::Query;
-use crate::role::{Role, Roles};
+use crate::role::Roles;
 use crate::{Result, VaultError};
 
 /// What a caller may do, and by which name it is on record. [`Vault::owner`](crate::Vault::owner) and
@@ -51,12 +51,16 @@ impl Access {
         Err(VaultError::ForbiddenTenant { who: self.name.clone(), tenant: tenant.to_owned() })
     }
 
-    /// Refuses callers of one tenant, where all are concerned.
-    pub fn require_all_tenants(&self) -> Result<()> {
-        if self.tenant.is_none() {
-            return Ok(());
-        }
-        Err(VaultError::NeedsAllTenants(self.name.clone()))
+    /// The same access to one tenant alone.
+    pub fn of_tenant(&self, tenant: &str) -> Result<Self> {
+        self.require_tenant(tenant)?;
+        Ok(Self { tenant: Some(tenant.to_owned()), ..self.clone() })
+    }
+
+    /// The same access on record by a longer name: of one person of a group, all of whom share what the group may do.
+    #[must_use]
+    pub fn of_person(self, person: &str) -> Self {
+        Self { name: format!("{}/{person}", self.name), ..self }
     }
 
     /// Whether it may see what is of this tenant.
@@ -74,14 +78,6 @@ impl Access {
         }
         Ok(query)
     }
-
-    /// Refuses callers without `role`.
-    pub fn require(&self, role: Role) -> Result<()> {
-        if self.roles.has(role) {
-            return Ok(());
-        }
-        Err(VaultError::Forbidden { who: self.name.clone(), needs: role })
-    }
 }
 
 /// What a principal shows: 32 random bytes, of which the vault keeps a salted hash alone. It is shown once.
@@ -90,7 +86,7 @@ pub struct Token(Zeroizing<[u8; 32]>);
 
 impl Token {
     /// So that a token in the wrong place is recognised.
-    const PREFIX: &'static str = "vouchlog-vault-";
+    pub const PREFIX: &'static str = "vouchlog-vault-";
 
     pub(crate) fn new(secret: Zeroizing<[u8; 32]>) -> Self {
         Self(secret)

@@ -1,6 +1,7 @@
 //! Reads a whole vault for damage, including parts that no query reads: the structure of the database, and of every record its sums, its sealed
 //! parts, and whether it is there at all.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use sqlx::any::AnyRow;
@@ -8,10 +9,12 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_runtime::Pace;
 
 use crate::database::Dialect;
+use crate::duties::KeptUntil;
 use crate::examine::integrity;
 use crate::keys::Key;
 use crate::limits::{CHECKED_AT_ONCE, CHECKED_AT_OPEN, REPORTED_DAMAGE};
 use crate::read::id;
+use crate::roster::Roster;
 use crate::sealed::open_part;
 use crate::sums::{self, SUMMED};
 use crate::{Result, Vault, VaultError};
@@ -20,6 +23,9 @@ use crate::{Result, Vault, VaultError};
 const SUMMED_AT: usize = 16;
 /// Between tables of a large file, this many times as long as the last one took: a check takes a quarter of a disk.
 const PAUSES: u32 = 3;
+
+/// Records of which it is checked at a time until when they are kept.
+const DUTIES_AT_ONCE: i64 = 1_000;
 
 /// How far a check is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +65,48 @@ impl Vault {
             Err(VaultError::Damaged(what)) => damage.push(what),
             found => damage.extend(found?),
         }
+        match self.check_all_duties().await {
+            Err(VaultError::Damaged(what)) => damage.push(what),
+            found => damage.extend(found?),
+        }
         damage.truncate(REPORTED_DAMAGE);
         if let Some(first) = damage.first() {
             self.shared.db.set_damage(format!("{}: {first}", self.location()));
+        }
+        Ok(damage)
+    }
+
+    /// Compares holds, and until when records are kept, with what was written.
+    async fn check_all_duties(&self) -> Result<Vec<String>> {
+        let mut connection = self.shared.db.readers.acquire().await?;
+        let roster = Roster::read(&self.shared, &mut connection).await?;
+        let duties = roster.duties()?;
+        drop(connection);
+        let mut tx = self.shared.db.readers.begin().await?;
+        duties.check_held(&mut tx, &HashSet::new()).await?;
+        tx.rollback().await?;
+        let page = "SELECT n, id, retention_class, started_at, kept_at, keep_until, keep_mac FROM record \
+                    WHERE n > $1 AND erasure IS NULL ORDER BY n LIMIT $2";
+        let (mut damage, mut after) = (Vec::new(), i64::MIN);
+        while damage.len() < REPORTED_DAMAGE {
+            let query = sqlx::query(page).bind(after).bind(DUTIES_AT_ONCE);
+            let rows = query.fetch_all(&self.shared.db.readers).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in &rows {
+                after = row.try_get(0)?;
+                let kept = KeptUntil {
+                    id: row.try_get(1)?,
+                    class: row.try_get(2)?,
+                    started_at: row.try_get(3)?,
+                    kept_at: row.try_get(4)?,
+                    until: row.try_get(5)?,
+                };
+                if let Err(VaultError::Damaged(what)) = duties.check_kept(kept, row.try_get(6)?) {
+                    damage.push(what);
+                }
+            }
         }
         Ok(damage)
     }

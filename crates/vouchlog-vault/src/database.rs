@@ -129,6 +129,7 @@ impl Database {
                 ("hold event", include_str!("../migrations/sqlite/0005_hold_event.sql")),
                 ("roster", include_str!("../migrations/sqlite/0006_roster.sql")),
                 ("hold event tenant", include_str!("../migrations/sqlite/0007_hold_event_tenant.sql")),
+                ("duties", include_str!("../migrations/sqlite/0008_duties.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -138,6 +139,7 @@ impl Database {
                 ("hold event", include_str!("../migrations/postgres/0005_hold_event.sql")),
                 ("roster", include_str!("../migrations/postgres/0006_roster.sql")),
                 ("hold event tenant", include_str!("../migrations/postgres/0007_hold_event_tenant.sql")),
+                ("duties", include_str!("../migrations/postgres/0008_duties.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

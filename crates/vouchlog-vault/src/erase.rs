@@ -12,6 +12,7 @@
 //! key is what erases: old row versions go with `VACUUM`, archives, replicas and backups when their operator lets them. No vault
 //! reaches into a backup; see [`Vault::rewrap`] for how to make old ones unreadable.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use sqlx::any::AnyRow;
@@ -19,11 +20,13 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
+use crate::duties::KeptUntil;
 use crate::find::tenants;
 use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_VALUE_BYTES};
+use crate::operation::Operation;
 use crate::read::id;
 use crate::refusal::{Refusal, Why};
-use crate::role::Role;
+use crate::roster::Roster;
 use crate::sql::{Value, over_set};
 use crate::{Result, Vault, VaultError};
 
@@ -95,7 +98,7 @@ impl Vault {
     pub async fn plan_erasure(&self, access: &Access, scope: &Scope, now: i64) -> Result<ErasurePlan> {
         self.shared
             .named(async {
-                access.require(Role::Erase)?;
+                access.allow(Operation::Erase)?;
                 let mut tx = self.shared.db.readers.begin().await?;
                 let mut found = match scope {
                     Scope::Record(id) => in_scope(access, &mut tx, std::slice::from_ref(id)).await?,
@@ -106,10 +109,11 @@ impl Vault {
                         self.of_subject(&mut tx, tenant, subject).await?
                     }
                 };
-                tx.rollback().await?;
                 found.sort_by_key(|candidate| candidate.n);
                 let more = found.len() > MAX_ERASED_AT_ONCE;
                 found.truncate(MAX_ERASED_AT_ONCE);
+                self.check_duties(&mut tx, &mut found).await?;
+                tx.rollback().await?;
                 let (mut records, mut refusals) = (Vec::new(), Vec::new());
                 for candidate in found {
                     match candidate.refusal(now) {
@@ -134,7 +138,7 @@ impl Vault {
         now: i64,
     ) -> Result<()> {
         self.shared.named(async {
-            access.require(Role::Erase)?;
+            access.allow(Operation::Erase)?;
             if basis.is_empty() || basis.len() > MAX_BASIS_BYTES || basis.chars().any(char::is_control) {
                 return Err(VaultError::invalid(format!(
                     "a legal basis has 1 to {MAX_BASIS_BYTES} bytes, on one line"
@@ -145,7 +149,8 @@ impl Vault {
             if erasure(&mut tx, erasure_record).await?.is_some() {
                 return Ok(());
             }
-            let found = in_scope(access, &mut tx, &plan.records).await?;
+            let mut found = in_scope(access, &mut tx, &plan.records).await?;
+            self.check_duties(&mut tx, &mut found).await?;
             let refused = |candidate: &Candidate| {
                 let why = candidate.refusal(now)?;
                 Some(Refusal { record: candidate.record.clone(), why })
@@ -177,7 +182,7 @@ impl Vault {
     pub async fn finish_erasure(&self, access: &Access, erasure_record: &RecordId, now: i64) -> Result<u64> {
         self.shared
             .named(async {
-                access.require(Role::Erase)?;
+                access.allow(Operation::Erase)?;
                 let db = &self.shared.db;
                 let mut tx = db.begin().await?;
                 db.lock(&mut tx, true).await?;
@@ -211,7 +216,7 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "pending_erasures"))]
     pub async fn pending_erasures(&self, access: &Access) -> Result<Vec<PendingErasure>> {
         self.shared.named(async {
-            access.require(Role::ReadMetadata)?;
+            access.allow(Operation::Read)?;
             let mut tx = self.shared.db.readers.begin().await?;
             let sql =
                 "SELECT n, record, scope, basis, begun_at FROM erasure WHERE finished_at IS NULL ORDER BY n";
@@ -240,7 +245,7 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "due"))]
     pub async fn due(&self, access: &Access, now: i64, limit: usize) -> Result<Vec<RecordId>> {
         self.shared.named(async {
-            access.require(Role::ReadMetadata)?;
+            access.allow(Operation::Read)?;
             let sql = "SELECT r.id FROM record r JOIN tenant t ON t.id = r.tenant \
                        WHERE keep_until IS NOT NULL AND erasure IS NULL AND keep_until <= $1 \
                        AND NOT EXISTS (SELECT 1 FROM held WHERE held.record = r.n) AND ($3 = '' OR t.name = $3) \
@@ -250,6 +255,28 @@ impl Vault {
             let rows = sqlx::query(sql).bind(now).bind(limit).bind(tenant).fetch_all(&self.shared.db.readers).await?;
             rows.iter().map(|row| id(row.try_get(0)?)).collect()
         }).await
+    }
+
+    /// Finds which of the records are under a hold. If what is known of holds, or until when one of the records is kept, was changed
+    /// behind the vault's back, nothing is erased.
+    async fn check_duties(&self, tx: &mut AnyConnection, found: &mut [Candidate]) -> Result<()> {
+        let roster = Roster::read(&self.shared, tx).await?;
+        let duties = roster.duties()?;
+        let ids: HashSet<&str> = found.iter().map(|candidate| candidate.record.as_str()).collect();
+        let mut held = duties.check_held(tx, &ids).await?;
+        for candidate in found {
+            let id = candidate.record.as_str();
+            let kept = KeptUntil {
+                id,
+                class: &candidate.retention_class,
+                started_at: candidate.started_at,
+                kept_at: candidate.kept_at,
+                until: candidate.keep_until,
+            };
+            duties.check_kept(kept, candidate.keep_mac.as_deref())?;
+            candidate.hold = held.remove(id);
+        }
+        Ok(())
     }
 
     /// The records of a person that are not erased.
@@ -286,11 +313,15 @@ struct Candidate {
     keep_until: Option<i64>,
     retention_class: String,
     erased: bool,
+    started_at: i64,
+    kept_at: i64,
+    keep_mac: Option<Vec<u8>>,
+    /// Once it was [looked for](Vault::check_duties).
     hold: Option<String>,
 }
 
 const CANDIDATE: &str = "SELECT r.n, r.id, r.keep_until, r.erasure, \
-    (SELECT min(hold) FROM held WHERE held.record = r.n), r.retention_class, t.name \
+    r.started_at, r.retention_class, t.name, r.kept_at, r.keep_mac \
     FROM record r JOIN tenant t ON t.id = r.tenant";
 
 impl Candidate {
@@ -300,8 +331,11 @@ impl Candidate {
             record: id(row.try_get(1)?)?,
             keep_until: row.try_get(2)?,
             erased: row.try_get::<Option<i64>, _>(3)?.is_some(),
-            hold: row.try_get(4)?,
+            started_at: row.try_get(4)?,
             retention_class: row.try_get(5)?,
+            kept_at: row.try_get(7)?,
+            keep_mac: row.try_get(8)?,
+            hold: None,
         })
     }
 

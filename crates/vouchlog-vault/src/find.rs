@@ -8,9 +8,9 @@ use sqlx::{AnyConnection, Row as _};
 use crate::access::Access;
 use crate::keys::Tenant;
 use crate::limits::{COUNTED_MATCHES, MAX_TENANTS_SEARCHED};
+use crate::operation::Operation;
 use crate::query::{Order, Query};
 use crate::read::{ROW, ROW_JOINS, read_row};
-use crate::role::Role;
 use crate::shared::Shared;
 use crate::sql::{Value, list, query};
 use crate::{Result, Row, Vault, VaultError};
@@ -22,10 +22,24 @@ impl Vault {
     pub async fn find(&self, access: &Access, query: &Query) -> Result<Vec<Row>> {
         self.shared
             .named(async {
-                access.require(Role::ReadMetadata)?;
+                access.allow(Operation::Read)?;
                 let query = access.within(query)?;
                 let mut connection = self.shared.db.readers.acquire().await?;
                 find(&self.shared, &mut connection, &query).await
+            })
+            .await
+    }
+}
+
+impl Vault {
+    /// The tenants that the caller has access to and that the vault has records of, those first that it had first; 256 at most.
+    pub async fn tenants(&self, access: &Access) -> Result<Vec<String>> {
+        self.shared
+            .named(async {
+                access.allow(Operation::Read)?;
+                let mut connection = self.shared.db.readers.acquire().await?;
+                let tenants = tenants(&self.shared, &mut connection, access.tenant()).await?;
+                Ok(tenants.iter().map(|tenant| tenant.name.clone()).collect())
             })
             .await
     }

@@ -1,19 +1,26 @@
 //! Legal holds, and how long records are kept: what erasing must respect.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::RecordId;
 
 use crate::access::Access;
+use crate::duties::{Duties, KeptUntil, SealedHold};
 use crate::find::{find, tenants};
 use crate::hold_events::HoldNote;
 use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_ROWS};
+use crate::operation::Operation;
 use crate::query::{Order, Query};
 use crate::record::check_name;
-use crate::role::Role;
-use crate::sql::{Value, over_set, over_values};
-use crate::{Result, Vault, VaultError, standing};
+use crate::roster::Roster;
+use crate::sql::{Value, map, over_set, over_values};
+use crate::standing::StandingQuery;
+use crate::{Result, Vault, VaultError};
+
+/// Records of a class of which the time to be kept is extended at a time.
+const EXTENDED_AT_ONCE: i64 = 500;
 
 /// What to put under a hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +59,7 @@ impl Vault {
         now: i64,
     ) -> Result<u64> {
         self.shared.named(async {
-            access.require(Role::Erase)?;
+            access.allow(Operation::Hold)?;
             check_name("a hold", name)?;
             check_reason(reason)?;
             let mut tx = self.shared.db.begin().await?;
@@ -60,24 +67,33 @@ impl Vault {
             let insert =
                 "INSERT INTO hold (name, placed_at, placed_by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
             sqlx::query(insert).bind(name).bind(now).bind(access.name()).execute(&mut *tx).await?;
+            let mut roster = Roster::read(&self.shared, &mut tx).await?;
+            let duties = roster.duties_mut()?;
+            duties.hold(name, now, access.name());
             let (mut added, mut found) = (0, 0);
             match held {
                 HoldTarget::Records(ids) => {
                     let rows = unerased(access, &mut tx, ids).await?;
                     found += rows.len();
-                    added += put_under(&mut tx, name, rows).await?;
+                    added += put_under(&mut tx, duties, name, rows).await?;
                 }
                 HoldTarget::Matching(query) => {
                     let query = &access.within(query)?;
                     let tenants = tenants(&self.shared, &mut tx, query.tenant.as_deref()).await?;
-                    standing::place(&mut tx, name, query, &tenants).await?;
+                    for standing in StandingQuery::of(query, &tenants) {
+                        let queries = &mut duties.hold(name, now, access.name()).queries;
+                        if !queries.contains(&standing) {
+                            queries.push(standing);
+                        }
+                    }
                     let mut query = Query { order: Order::OldestFirst, limit: MAX_ROWS, ..query.clone() };
                     loop {
                         let page = find(&self.shared, &mut tx, &query).await?;
-                        let rows: Vec<i64> =
-                            page.iter().filter(|row| row.erased.is_none()).map(|row| row.n).collect();
+                        let unerased = page.iter().filter(|row| row.erased.is_none());
+                        let rows: Vec<(i64, String)> =
+                            unerased.map(|row| (row.n, row.id.as_str().to_owned())).collect();
                         found += rows.len();
-                        added += put_under(&mut tx, name, rows).await?;
+                        added += put_under(&mut tx, duties, name, rows).await?;
                         let Some(last) = page.last() else { break };
                         query.after = Some(last.cursor());
                     }
@@ -90,7 +106,9 @@ impl Vault {
             let covers_later = matches!(held, HoldTarget::Matching(_));
             let event = HoldNote { hold: name, lifted: false, covers_later, by: access, reason, records: added, at: now };
             event.note(&mut tx).await?;
+            roster.write(&self.shared, &mut tx).await?;
             self.shared.db.commit(tx).await?;
+            self.shared.saw_roster(roster.generation);
             Ok(added)
         }).await
     }
@@ -101,25 +119,26 @@ impl Vault {
     pub async fn release(&self, access: &Access, name: &str, reason: &str, now: i64) -> Result<()> {
         self.shared
             .named(async {
-                access.require(Role::Erase)?;
+                access.allow(Operation::Hold)?;
                 check_reason(reason)?;
                 let mut tx = self.shared.db.begin().await?;
                 self.shared.db.lock(&mut tx, true).await?;
+                let mut roster = Roster::read(&self.shared, &mut tx).await?;
+                let lifted = roster.duties_mut()?.holds.remove(name);
+                let lifted = lifted.ok_or_else(|| VaultError::UnknownHold(name.to_owned()))?;
                 if let Some(tenant) = access.tenant() {
-                    check_only_of(&mut tx, name, tenant, access).await?;
+                    check_only_of(&mut tx, (name, &lifted), tenant, access).await?;
                 }
-                let covers_later = standing::lift(&mut tx, name).await?;
                 let held =
                     sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
-                let deleted =
-                    sqlx::query("DELETE FROM hold WHERE name = $1").bind(name).execute(&mut *tx).await?;
-                if deleted.rows_affected() == 0 {
-                    return Err(VaultError::UnknownHold(name.to_owned()));
-                }
-                let (by, records) = (access, held.rows_affected());
+                sqlx::query("DELETE FROM hold WHERE name = $1").bind(name).execute(&mut *tx).await?;
+                let (by, records, covers_later) = (access, held.rows_affected(), !lifted.queries.is_empty());
                 let event = HoldNote { hold: name, lifted: true, covers_later, by, reason, records, at: now };
                 event.note(&mut tx).await?;
-                self.shared.db.commit(tx).await
+                roster.write(&self.shared, &mut tx).await?;
+                self.shared.db.commit(tx).await?;
+                self.shared.saw_roster(roster.generation);
+                Ok(())
             })
             .await
     }
@@ -127,49 +146,71 @@ impl Vault {
     /// Every hold, by name.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "holds"))]
     pub async fn holds(&self, access: &Access) -> Result<Vec<Hold>> {
-        self.shared.named(async {
-            access.require(Role::ReadMetadata)?;
-            // Of holds of other tenants not even the name is for the caller.
-            let sql = "SELECT name, placed_at, placed_by, (SELECT count(*) FROM held JOIN record r ON r.n = held.record \
-                           JOIN tenant t ON t.id = r.tenant WHERE held.hold = hold.name AND ($1 = '' OR t.name = $1)) \
-                       FROM hold WHERE $1 = '' \
-                       OR EXISTS (SELECT 1 FROM held JOIN record r ON r.n = held.record JOIN tenant t ON t.id = r.tenant \
-                           WHERE held.hold = hold.name AND t.name = $1) \
-                       OR EXISTS (SELECT 1 FROM hold_query q JOIN tenant t ON t.id = q.tenant \
-                           WHERE q.hold = hold.name AND t.name = $1) \
-                       ORDER BY name";
-            let tenant = access.tenant().unwrap_or_default().to_owned();
-            let rows = sqlx::query(sql).bind(tenant).fetch_all(&self.shared.db.readers).await?;
-            let read = |row: &sqlx::any::AnyRow| {
-                let records = row.try_get::<i64, _>(3)?.unsigned_abs();
-                let (placed_at, placed_by) = (row.try_get(1)?, row.try_get(2)?);
-                Ok(Hold { name: row.try_get(0)?, placed_at, placed_by, records })
-            };
-            rows.iter().map(read).collect()
-        }).await
+        self.shared
+            .named(async {
+                access.allow(Operation::Read)?;
+                let mut tx = self.shared.db.readers.begin().await?;
+                let roster = Roster::read(&self.shared, &mut tx).await?;
+                let duties = roster.duties()?;
+                duties.check_held(&mut tx, &HashSet::new()).await?;
+                let own = match access.tenant() {
+                    None => None,
+                    Some(tenant) => Some(self.holds_of(&mut tx, duties, tenant).await?),
+                };
+                tx.rollback().await?;
+                let read = |(name, hold): (&String, &SealedHold)| {
+                    // Of holds of other tenants not even the name is for the caller.
+                    let records = own.as_ref().map_or(Some(hold.records), |own| own.get(name).copied())?;
+                    let (placed_at, placed_by) = (hold.placed_at, hold.placed_by.clone());
+                    Some(Hold { name: name.clone(), placed_at, placed_by, records })
+                };
+                Ok(duties.holds.iter().filter_map(read).collect())
+            })
+            .await
+    }
+
+    /// The holds that concern a tenant, with how many of its records are under each.
+    async fn holds_of(
+        &self,
+        tx: &mut AnyConnection,
+        duties: &Duties,
+        tenant: &str,
+    ) -> Result<HashMap<String, u64>> {
+        let sql = "SELECT h.hold, count(*) FROM held h JOIN record r ON r.n = h.record JOIN tenant t ON t.id = r.tenant \
+                   WHERE t.name = $1 GROUP BY h.hold";
+        let rows = sqlx::query(sql).bind(tenant).fetch_all(&mut *tx).await?;
+        let mut own: HashMap<String, u64> =
+            map(&rows, |row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)?.unsigned_abs())))?;
+        let tenants: Vec<i64> =
+            tenants(&self.shared, tx, Some(tenant)).await?.iter().map(|tenant| tenant.id).collect();
+        for (name, hold) in &duties.holds {
+            if hold.queries.iter().any(|query| tenants.contains(&query.tenant)) {
+                own.entry(name.clone()).or_default();
+            }
+        }
+        Ok(own)
     }
 
     /// Sets for how long records of a class are kept at least, from when they began or were kept, whichever is later. A duty grows with
     /// it, also of records that are kept already; it is never shortened.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "set_retention"))]
     pub async fn set_retention(&self, access: &Access, class: &str, minimum: Duration) -> Result<()> {
-        self.shared.named(async {
-            access.require(Role::Erase)?;
-            access.require_all_tenants()?;
-            check_name("a retention class", class)?;
-            let millis = i64::try_from(minimum.as_millis()).unwrap_or(i64::MAX);
-            let insert = "INSERT INTO retention_class (name, keep_for) VALUES ($1, $2) \
-                          ON CONFLICT (name) DO UPDATE SET keep_for = excluded.keep_for";
-            let mut tx = self.shared.db.begin().await?;
-            sqlx::query(insert).bind(class).bind(millis).execute(&mut *tx).await?;
-            let begin = "(CASE WHEN kept_at > started_at THEN kept_at ELSE started_at END)";
-            let extend = format!(
-                "UPDATE record SET keep_until = {begin} + $1 WHERE retention_class = $2 AND erasure IS NULL \
-                 AND (keep_until IS NULL OR keep_until < {begin} + $1)"
-            );
-            sqlx::query(sqlx::AssertSqlSafe(extend)).bind(millis).bind(class).execute(&mut *tx).await?;
-            self.shared.db.commit(tx).await
-        }).await
+        self.shared
+            .named(async {
+                access.allow(Operation::SetRetention)?;
+                check_name("a retention class", class)?;
+                let millis = i64::try_from(minimum.as_millis()).unwrap_or(i64::MAX);
+                let mut tx = self.shared.db.begin().await?;
+                self.shared.db.lock(&mut tx, true).await?;
+                let mut roster = Roster::read(&self.shared, &mut tx).await?;
+                roster.duties_mut()?.classes.insert(class.to_owned(), millis);
+                extend(&mut tx, roster.duties()?, class, millis).await?;
+                roster.write(&self.shared, &mut tx).await?;
+                self.shared.db.commit(tx).await?;
+                self.shared.saw_roster(roster.generation);
+                Ok(())
+            })
+            .await
     }
 
     /// The retention classes that are set, by name.
@@ -177,27 +218,72 @@ impl Vault {
     pub async fn retention_classes(&self, access: &Access) -> Result<Vec<(String, Duration)>> {
         self.shared
             .named(async {
-                access.require(Role::ReadMetadata)?;
-                let sql = "SELECT name, keep_for FROM retention_class ORDER BY name";
-                let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
-                let read = |row: &sqlx::any::AnyRow| {
-                    let minimum = Duration::from_millis(row.try_get::<i64, _>(1)?.unsigned_abs());
-                    Ok((row.try_get(0)?, minimum))
+                access.allow(Operation::Read)?;
+                let mut connection = self.shared.db.readers.acquire().await?;
+                let roster = Roster::read(&self.shared, &mut connection).await?;
+                let read = |(name, millis): (&String, &i64)| {
+                    (name.clone(), Duration::from_millis(millis.unsigned_abs()))
                 };
-                rows.iter().map(read).collect()
+                Ok(roster.duties()?.classes.iter().map(read).collect())
             })
             .await
     }
 }
 
+/// Has the records of a class kept for so many milliseconds at least. One whose time to be kept was changed is refused: it must not get
+/// a new sum.
+async fn extend(tx: &mut AnyConnection, duties: &Duties, class: &str, millis: i64) -> Result<()> {
+    let page = "SELECT n, id, started_at, kept_at, keep_until, keep_mac FROM record \
+                WHERE retention_class = $1 AND erasure IS NULL AND n > $2 ORDER BY n LIMIT $3";
+    let mut after = i64::MIN;
+    loop {
+        let query = sqlx::query(page).bind(class).bind(after).bind(EXTENDED_AT_ONCE);
+        let rows = query.fetch_all(&mut *tx).await?;
+        let mut extended = Vec::new();
+        for row in &rows {
+            after = row.try_get(0)?;
+            let kept = KeptUntil {
+                id: row.try_get(1)?,
+                class,
+                started_at: row.try_get(2)?,
+                kept_at: row.try_get(3)?,
+                until: row.try_get(4)?,
+            };
+            duties.check_kept(kept, row.try_get(5)?)?;
+            let until = Some(kept.started_at.max(kept.kept_at).saturating_add(millis));
+            if kept.until < until {
+                let mac = duties.mac(KeptUntil { until, ..kept });
+                extended.push(vec![after.into(), until.into(), mac.into()]);
+            }
+        }
+        let update = ") UPDATE record SET keep_until = given.until, keep_mac = given.mac FROM given WHERE record.n = given.n";
+        over_values(tx, "WITH given (n, until, mac) AS (", extended, update).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
 /// Refuses a hold that covers records of another tenant, too; one that covers none of this one is as if it were not there.
-async fn check_only_of(tx: &mut AnyConnection, hold: &str, tenant: &str, access: &Access) -> Result<()> {
-    let sql = "SELECT t.name FROM held JOIN record r ON r.n = held.record JOIN tenant t ON t.id = r.tenant WHERE held.hold = $1 \
-               UNION SELECT t.name FROM hold_query q JOIN tenant t ON t.id = q.tenant WHERE q.hold = $1";
-    let rows = sqlx::query(sql).bind(hold).fetch_all(tx).await?;
-    let tenants: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    if !tenants.iter().any(|other| other == tenant) {
-        return Err(VaultError::UnknownHold(hold.to_owned()));
+async fn check_only_of(
+    tx: &mut AnyConnection,
+    (name, hold): (&str, &SealedHold),
+    tenant: &str,
+    access: &Access,
+) -> Result<()> {
+    let sql = "SELECT DISTINCT t.name FROM held JOIN record r ON r.n = held.record JOIN tenant t ON t.id = r.tenant \
+               WHERE held.hold = $1";
+    let rows = sqlx::query(sql).bind(name).fetch_all(&mut *tx).await?;
+    let mut tenants: BTreeSet<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    for query in &hold.queries {
+        let row = sqlx::query("SELECT name FROM tenant WHERE id = $1")
+            .bind(query.tenant)
+            .fetch_one(&mut *tx)
+            .await?;
+        tenants.insert(row.try_get(0)?);
+    }
+    if !tenants.contains(tenant) {
+        return Err(VaultError::UnknownHold(name.to_owned()));
     }
     if tenants.len() > 1 {
         return Err(VaultError::NeedsAllTenants(access.name().to_owned()));
@@ -215,7 +301,7 @@ fn check_reason(reason: &str) -> Result<()> {
 }
 
 /// The rows of records that are not erased. Each id must be known.
-async fn unerased(access: &Access, tx: &mut AnyConnection, ids: &[RecordId]) -> Result<Vec<i64>> {
+async fn unerased(access: &Access, tx: &mut AnyConnection, ids: &[RecordId]) -> Result<Vec<(i64, String)>> {
     if ids.len() > MAX_ERASED_AT_ONCE {
         return Err(VaultError::invalid(format!("a call holds at most {MAX_ERASED_AT_ONCE} records")));
     }
@@ -234,15 +320,21 @@ async fn unerased(access: &Access, tx: &mut AnyConnection, ids: &[RecordId]) -> 
     if let Some(unknown) = ids.iter().find(|id| !is_known(id)) {
         return Err(VaultError::UnknownRecord(unknown.clone()));
     }
-    Ok(known.into_iter().filter(|(_, _, erasure)| erasure.is_none()).map(|(_, n, _)| n).collect())
+    Ok(known.into_iter().filter(|(_, _, erasure)| erasure.is_none()).map(|(id, n, _)| (n, id)).collect())
 }
 
 /// Puts records under a hold; how many were not yet.
-async fn put_under(tx: &mut AnyConnection, name: &str, mut records: Vec<i64>) -> Result<u64> {
-    records.sort_unstable();
-    records.dedup();
-    let rows = records.into_iter().map(|n| vec![n.into(), name.into()]).collect();
+async fn put_under(
+    tx: &mut AnyConnection,
+    duties: &mut Duties,
+    hold: &str,
+    records: Vec<(i64, String)>,
+) -> Result<u64> {
+    let ids: BTreeMap<i64, String> = records.into_iter().collect();
+    let rows = ids.keys().map(|n| vec![(*n).into(), hold.into()]).collect();
     let insert = "INSERT INTO held (record, hold)";
     let added = over_values(tx, insert, rows, "ON CONFLICT DO NOTHING RETURNING record").await?;
+    let added: Vec<i64> = added.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    duties.add_held(hold, added.iter().filter_map(|n| ids.get(n)).map(String::as_str));
     Ok(added.len() as u64)
 }

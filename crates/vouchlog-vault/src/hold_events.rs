@@ -6,8 +6,8 @@ use vouchlog_record::RecordId;
 
 use crate::access::Access;
 use crate::keys::random;
+use crate::operation::Operation;
 use crate::read::id;
-use crate::role::Role;
 use crate::{Result, Vault};
 
 /// What a record will say of a hold.
@@ -57,7 +57,7 @@ pub(crate) struct PendingHoldEvent {
 impl Vault {
     /// Those that are not on record yet, the oldest first; for a caller of one tenant, those of its tenant.
     pub(crate) async fn pending_hold_events(&self, access: &Access) -> Result<Vec<PendingHoldEvent>> {
-        access.require(Role::ReadMetadata)?;
+        access.allow(Operation::Read)?;
         let sql = "SELECT record, hold, lifted, covers_later, by_whom, reason, records, at FROM hold_event \
                    WHERE $1 = '' OR tenant = $1 ORDER BY at, record";
         let rows = sqlx::query(sql)
@@ -81,7 +81,7 @@ impl Vault {
 
     /// Forgets one whose record is kept.
     pub(crate) async fn hold_event_recorded(&self, access: &Access, record: &RecordId) -> Result<()> {
-        access.require(Role::Submit)?;
+        access.allow(Operation::Submit)?;
         let mut tx = self.shared.db.begin().await?;
         sqlx::query("DELETE FROM hold_event WHERE record = $1")
             .bind(record.as_str())

@@ -1,17 +1,19 @@
 //! Writes a group of sealed records into the database, in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use vouchlog_record::{Facet, RecordId};
 
+use crate::duties::{Duties, KeptUntil};
 use crate::keys::{Key, MAC_BYTES, Pseudonyms, Tenant, random_key, seal, subject_context, tenant_contexts};
+use crate::roster::Roster;
 use crate::sealed::SealedRecord;
 use crate::shared::Shared;
 use crate::sql::{Value, map, over_set, over_values};
-use crate::standing::{self, KeptRecord, StandingHold};
+use crate::standing::KeptRecord;
 use crate::{KeepRecord, Result, VaultError, sums};
 
 /// One call of `keep`.
@@ -27,21 +29,36 @@ pub(crate) struct KeepJob {
 /// the commit's outcome is unknown.
 pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<Result<()>>> {
     let mut tx = shared.db.begin().await?;
-    shared.keys.check(&shared.db.lock(&mut tx, false).await?)?;
+    // Records that come under a hold change what is sealed, which one writer at a time may do.
+    let is_exclusive = shared.keys.expects_standing();
+    shared.keys.check(&shared.db.lock(&mut tx, is_exclusive).await?)?;
     let (new, outcomes) = select_new(&mut tx, jobs).await?;
+    let mut sealed_anew = None;
     if !new.is_empty() {
+        let mut roster = Roster::read(shared, &mut tx).await?;
+        let has_standing = roster.duties()?.has_standing();
+        if has_standing && !is_exclusive {
+            // It is known now: the next attempt locks.
+            return Err(VaultError::Busy);
+        }
         let owners = owners(shared, &mut tx, &new).await?;
-        let minimums = minimums(&mut tx).await?;
-        let places = insert_records(&mut tx, &new, &owners, &minimums).await?;
+        let places = insert_records(&mut tx, &new, &owners, roster.duties()?).await?;
         insert_parts(&mut tx, &new, &owners, &places).await?;
         let pseudonyms = pseudonyms(&new, &owners);
         insert_facets(&mut tx, &new, &pseudonyms, &places).await?;
-        let holds = standing::all(&mut tx).await?;
-        if !holds.is_empty() {
-            put_under_holds(&mut tx, &holds, &new, &pseudonyms, &owners, &places).await?;
+        if has_standing {
+            let covered = covered(roster.duties()?, &new, &pseudonyms, &owners);
+            if !covered.is_empty() {
+                put_under_holds(&mut tx, roster.duties_mut()?, covered, &places).await?;
+                roster.write(shared, &mut tx).await?;
+                sealed_anew = Some(roster.generation);
+            }
         }
     }
     shared.db.commit(tx).await?;
+    if let Some(generation) = sealed_anew {
+        shared.saw_roster(generation);
+    }
     Ok(outcomes)
 }
 
@@ -201,24 +218,18 @@ async fn find_subjects(
     })
 }
 
-/// How long the records of each class are to be kept, in milliseconds.
-async fn minimums(tx: &mut AnyConnection) -> Result<HashMap<String, i64>> {
-    let rows = sqlx::query("SELECT name, keep_for FROM retention_class").fetch_all(tx).await?;
-    map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
-}
-
 /// Inserts the records; the number each got.
 async fn insert_records(
     tx: &mut AnyConnection,
     new: &[New<'_>],
     owners: &Owners,
-    minimums: &HashMap<String, i64>,
+    duties: &Duties,
 ) -> Result<HashMap<String, i64>> {
     let row = |(sealed, now): &New<'_>| {
         let record = &sealed.record;
         // A clock that was far behind must not end a duty before it began.
         let begin = record.started_at.max(*now);
-        let minimum = minimums.get(&record.retention.class).map(|keep| begin.saturating_add(*keep));
+        let minimum = duties.classes.get(&record.retention.class).map(|keep| begin.saturating_add(*keep));
         let stream = i64::try_from(record.stream.get()).expect("40 bits");
         // In the order of `SUMMED`.
         let mut row = vec![
@@ -234,11 +245,20 @@ async fn insert_records(
             record.amends.as_ref().map(ToString::to_string).into(),
         ];
         row.push(sums::of(&row).into());
-        row.push(record.retention.until.max(minimum).into());
+        let until = record.retention.until.max(minimum);
+        row.push(until.into());
+        let kept = KeptUntil {
+            id: record.id.as_str(),
+            class: record.retention.class.as_str(),
+            started_at: record.started_at,
+            kept_at: *now,
+            until,
+        };
+        row.push(duties.mac(kept).into());
         row
     };
     let insert = "INSERT INTO record (id, kind, tenant, stream, evidence, digest, started_at, kept_at, \
-                  retention_class, amends, sum, keep_until)";
+                  retention_class, amends, sum, keep_until, keep_mac)";
     let rows = over_values(tx, insert, new.iter().map(row).collect(), "RETURNING id, n").await?;
     map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
 }
@@ -309,24 +329,43 @@ async fn insert_facets(
     Ok(())
 }
 
-/// Puts the records under the holds that go on and cover them.
-async fn put_under_holds(
-    tx: &mut AnyConnection,
-    holds: &[StandingHold],
-    new: &[New<'_>],
+/// The records that holds go on to cover, by the holds' names.
+fn covered<'a>(
+    duties: &Duties,
+    new: &[New<'a>],
     pseudonyms: &[Pseudonyms],
     owners: &Owners,
-    places: &HashMap<String, i64>,
-) -> Result<()> {
-    let records = new.iter().zip(pseudonyms).map(|((sealed, _), pseudonyms)| {
+) -> BTreeMap<String, BTreeSet<&'a str>> {
+    let mut covered: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for ((sealed, _), pseudonyms) in new.iter().zip(pseudonyms) {
         let record = &sealed.record;
-        KeptRecord {
-            n: places[record.id.as_str()],
+        let kept = KeptRecord {
             tenant: owners.tenant(record).id,
             kind: record.kind.byte(),
             started_at: record.started_at,
             pseudonyms,
+        };
+        for (name, hold) in &duties.holds {
+            if hold.queries.iter().any(|query| query.covers(&kept)) {
+                covered.entry(name.clone()).or_default().insert(record.id.as_str());
+            }
         }
-    });
-    standing::cover(tx, holds, records).await
+    }
+    covered
+}
+
+/// Puts records under the holds that cover them.
+async fn put_under_holds(
+    tx: &mut AnyConnection,
+    duties: &mut Duties,
+    covered: BTreeMap<String, BTreeSet<&str>>,
+    places: &HashMap<String, i64>,
+) -> Result<()> {
+    let mut rows = Vec::new();
+    for (hold, ids) in covered {
+        rows.extend(ids.iter().map(|id| vec![places[*id].into(), hold.as_str().into()]));
+        duties.add_held(&hold, ids);
+    }
+    over_values(tx, "INSERT INTO held (record, hold)", rows, "").await?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use crate::access::Access;
 use crate::insert::KeepJob;
 use crate::limits::{MAX_CALL_BYTES, MAX_RECORDS_PER_CALL};
-use crate::role::Role;
+use crate::operation::Operation;
 use crate::sealed::SealedRecord;
 use crate::writer::Job;
 use crate::{KeepRecord, Result, Vault, VaultError};
@@ -17,7 +17,7 @@ impl Vault {
     pub async fn keep(&self, access: &Access, records: Vec<KeepRecord>, now: i64) -> Result<()> {
         self.shared
             .named(async {
-                access.require(Role::Submit)?;
+                access.allow(Operation::Submit)?;
                 records.iter().try_for_each(|record| access.require_tenant(&record.tenant))?;
                 if records.len() > MAX_RECORDS_PER_CALL {
                     return Err(VaultError::invalid(format!(

@@ -25,7 +25,7 @@ use aws_lc_rs::{hkdf, hmac};
 use zeroize::Zeroizing;
 
 pub use kek::{KeyEncryptionKey, VaultKeySource};
-pub(crate) use ring::{KeyRing, Tenant, subject_context, tenant_contexts};
+pub(crate) use ring::{CheckedFor, KeyRing, Tenant, subject_context, tenant_contexts};
 
 use crate::{Result, VaultError};
 

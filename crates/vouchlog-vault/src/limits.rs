@@ -60,6 +60,11 @@ pub const MAX_ERASED_AT_ONCE: usize = 100_000;
 /// Principals: each costs a hash when a token is presented.
 pub const MAX_PRINCIPALS: usize = 256;
 
+/// Holds in force, and the searches that they go on to cover: all are in one sealed value, which each call reads.
+pub const MAX_HOLDS: usize = 1_024;
+/// See [`MAX_HOLDS`].
+pub const MAX_STANDING_QUERIES: usize = 4_096;
+
 /// Matches counted per facet to find the rarest. Beyond, it matters little which one leads.
 pub(crate) const COUNTED_MATCHES: i64 = 1_000;
 

@@ -13,8 +13,8 @@ use crate::access::Access;
 use crate::limits::{
     MAX_COUNTED_BACKLOG, MAX_GENESIS_BYTES, MAX_PROOF_BYTES, MAX_RECORDS_PER_CALL, MAX_ROWS,
 };
+use crate::operation::Operation;
 use crate::read::{digest, id, statement, stream};
-use crate::role::Role;
 use crate::sql::{Value, over_set, over_values};
 use crate::sums::{self, SUMMED};
 use crate::{Logged, Result, StreamProofs, Vault, VaultError};
@@ -86,7 +86,7 @@ impl Vault {
     pub async fn unlogged(&self, access: &Access, after: i64, limit: usize) -> Result<Vec<Unlogged>> {
         self.shared
             .named(async {
-                access.require(Role::Submit)?;
+                access.allow(Operation::Submit)?;
                 let sql = select_unlogged("AND r.n > $1 ORDER BY r.n LIMIT $2");
                 let limit = i64::try_from(limit.min(MAX_ROWS)).expect("a page is small");
                 let rows = sqlx::query(AssertSqlSafe(sql))
@@ -104,7 +104,7 @@ impl Vault {
     pub async fn unlogged_among(&self, access: &Access, ids: &[RecordId]) -> Result<Vec<Unlogged>> {
         self.shared
             .named(async {
-                access.require(Role::Submit)?;
+                access.allow(Operation::Submit)?;
                 let mut connection = self.shared.db.readers.acquire().await?;
                 let select = select_unlogged("AND r.id IN");
                 let ids = ids.iter().map(|id| id.as_str().into()).collect();
@@ -121,7 +121,7 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "kept_not_logged"))]
     pub async fn kept_not_logged(&self, access: &Access) -> Result<Backlog> {
         self.shared.named(async {
-            access.require(Role::Submit)?;
+            access.allow(Operation::Submit)?;
             // `n` is the order of keeping, so the first is the oldest.
             let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM record WHERE leaf_index IS NULL LIMIT $1) AS counted), \
                        (SELECT kept_at FROM record WHERE leaf_index IS NULL ORDER BY n LIMIT 1)";
@@ -137,7 +137,7 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "logged", records = logged.len()))]
     pub async fn logged(&self, access: &Access, logged: Vec<Logged>) -> Result<NotNoted> {
         self.shared.named(async {
-            access.require(Role::Submit)?;
+            access.allow(Operation::Submit)?;
             check(&logged)?;
             let mut tx = self.shared.db.begin().await?;
             let digests = logged.iter().map(|logged| logged.digest.as_bytes().as_slice().into()).collect();
@@ -194,7 +194,7 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "keep_stream_proofs", stream = proofs.stream.get()))]
     pub async fn keep_stream_proofs(&self, access: &Access, proofs: StreamProofs) -> Result<()> {
         self.shared.named(async {
-            access.require(Role::Submit)?;
+            access.allow(Operation::Submit)?;
             let StreamProofs { stream, gateway, opening, enrolment, genesis } = proofs;
             for text in [Some(&gateway), Some(&opening), enrolment.as_ref()].into_iter().flatten() {
                 check_proof(text)?;
@@ -218,7 +218,7 @@ impl Vault {
     pub async fn stream_proofs(&self, access: &Access, stream: StreamId) -> Result<Option<StreamProofs>> {
         self.shared
             .named(async {
-                access.require(Role::ReadMetadata)?;
+                access.allow(Operation::Read)?;
                 let sql = "SELECT gateway, opening, enrolment, genesis FROM stream WHERE stream = $1";
                 let row = sqlx::query(sql)
                     .bind(number(stream.get())?)

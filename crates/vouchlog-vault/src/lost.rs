@@ -4,7 +4,7 @@ use vouchlog_record::RecordId;
 
 use crate::access::Access;
 use crate::limits::REPORTED_DAMAGE;
-use crate::role::Role;
+use crate::operation::Operation;
 use crate::{Query, Result, Retention, Row, Vault, VaultError};
 
 /// A record whose metadata or content is gone from the vault without an erasure.
@@ -41,7 +41,7 @@ impl Vault {
         query: Query,
         mut progress: impl FnMut(u64),
     ) -> Result<Vec<LostRecord>> {
-        access.require(Role::ReadMetadata)?;
+        access.allow(Operation::Read)?;
         let (mut lost, mut records) = (Vec::new(), 0);
         let mut pages = self.pages(access, query);
         while let Some(rows) = pages.next().await? {

@@ -4,6 +4,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::access::{Access, Token};
 use crate::keys::{random, random_key};
+use crate::operation::Operation;
 use crate::record::check_name;
 use crate::role::{Role, Roles};
 use crate::roster::{Roster, RosterEntry};
@@ -49,6 +50,20 @@ impl Vault {
         Err(VaultError::TokenUnknown)
     }
 
+    /// What a principal may do whom the caller has authenticated: a server, by a client certificate or an identity provider.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "principal"))]
+    pub async fn principal(&self, name: &str) -> Result<Access> {
+        let entry = self.roster().await?.principals.into_iter().find(|entry| entry.name == name);
+        let entry = entry.ok_or_else(|| VaultError::UnknownPrincipal(name.to_owned()))?;
+        let roles = entry.roles();
+        Ok(Access::new(entry.name, roles, entry.tenant))
+    }
+
+    /// Whether there are principals. A vault without any gives every role to whoever has its key.
+    pub async fn has_principals(&self) -> Result<bool> {
+        Ok(!self.roster().await?.principals.is_empty())
+    }
+
     async fn roster(&self) -> Result<Roster> {
         self.shared
             .named(async {
@@ -71,7 +86,7 @@ impl Vault {
     ) -> Result<Token> {
         self.shared
             .named(async {
-                access.require(Role::Admin)?;
+                access.allow(Operation::ManagePrincipals)?;
                 check_name("a principal", name)?;
                 if let Some(tenant) = tenant {
                     check_name("a tenant", tenant)?;
@@ -109,7 +124,7 @@ impl Vault {
     pub async fn revoke(&self, access: &Access, name: &str) -> Result<()> {
         self.shared
             .named(async {
-                access.require(Role::Admin)?;
+                access.allow(Operation::ManagePrincipals)?;
                 self.change_roster(|principals| {
                     let before = principals.len();
                     principals.retain(|entry| entry.name != name);
@@ -138,7 +153,7 @@ impl Vault {
     /// Everybody named, by name.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "principals"))]
     pub async fn principals(&self, access: &Access) -> Result<Vec<Principal>> {
-        access.require(Role::Admin)?;
+        access.allow(Operation::ManagePrincipals)?;
         let read = |entry: RosterEntry| {
             let roles = entry.roles();
             Principal { name: entry.name, roles, tenant: entry.tenant, granted_at: entry.granted_at }

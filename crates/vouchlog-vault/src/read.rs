@@ -12,7 +12,7 @@ use vouchlog_stream::{
 
 use crate::access::{Access, ReadPermit};
 use crate::keys::Key;
-use crate::role::Role;
+use crate::operation::Operation;
 use crate::sealed::open_part;
 use crate::sql::{map, over_set};
 use crate::{Erasure, Result, Retention, Row, Vault, VaultError, sums};
@@ -23,7 +23,7 @@ impl Vault {
     pub async fn row(&self, access: &Access, id: &RecordId) -> Result<Row> {
         self.shared
             .named(async {
-                access.require(Role::ReadMetadata)?;
+                access.allow(Operation::Read)?;
                 let sql = format!("SELECT {ROW} FROM record r {ROW_JOINS} WHERE r.id = $1");
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str());
                 let found = query.fetch_optional(&self.shared.db.readers).await?;
@@ -39,7 +39,7 @@ impl Vault {
     pub async fn kept(&self, access: &Access, ids: &[RecordId]) -> Result<HashMap<RecordId, Digest>> {
         self.shared
             .named(async {
-                access.require(Role::ReadMetadata)?;
+                access.allow(Operation::Read)?;
                 let mut connection = self.shared.db.readers.acquire().await?;
                 let ids = ids.iter().map(|id| id.as_str().into()).collect();
                 let sql = "SELECT r.id, r.digest, t.name FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.id IN";
@@ -57,12 +57,45 @@ impl Vault {
             .await
     }
 
+    /// Where the log has the record of an erasure, once it has. An eraser need not be a reader.
+    pub async fn erasure_index(&self, access: &Access, id: &RecordId) -> Result<Option<u64>> {
+        self.shared
+            .named(async {
+                access.allow(Operation::Erase)?;
+                let sql = "SELECT r.leaf_index, t.name FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.id = $1";
+                let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+                let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
+                own(access, row.try_get(1)?, id)?;
+                let index: Option<i64> = row.try_get(0)?;
+                Ok(index.map(leaf_index).transpose()?.map(LeafIndex::get))
+            })
+            .await
+    }
+
+    /// Bytes that are sealed of each of these records, as they are stored. What was erased has none.
+    pub async fn sealed_bytes(&self, access: &Access, ids: &[RecordId]) -> Result<HashMap<RecordId, u64>> {
+        self.shared
+            .named(async {
+                access.allow(Operation::Read)?;
+                let mut connection = self.shared.db.readers.acquire().await?;
+                let ids = ids.iter().map(|id| id.as_str().into()).collect();
+                let sql = "SELECT r.id, CAST(length(s.metadata) + length(s.content) AS BIGINT), t.name FROM record r \
+                           JOIN tenant t ON t.id = r.tenant JOIN sealed s ON s.record = r.n WHERE r.id IN";
+                let mut rows = over_set(&mut connection, sql, ids, "").await?;
+                rows.retain(|row| row.try_get(2).is_ok_and(|tenant| access.sees(tenant)));
+                map(&rows, |row| {
+                    Ok((id(row.try_get(0)?)?, row.try_get::<i64, _>(1)?.unsigned_abs()))
+                })
+            })
+            .await
+    }
+
     /// The signed statement without disclosures. It stays when the record is erased.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "jwt"))]
     pub async fn jwt(&self, access: &Access, id: &RecordId) -> Result<String> {
         self.shared
             .named(async {
-                access.require(Role::ReadMetadata)?;
+                access.allow(Operation::Read)?;
                 let sql = "SELECT s.jwt, s.sum, r.n, t.name FROM record r JOIN tenant t ON t.id = r.tenant \
                        LEFT JOIN statement s ON s.record = r.n WHERE r.id = $1";
                 let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
@@ -81,7 +114,7 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "proof"))]
     pub async fn proof(&self, access: &Access, id: &RecordId) -> Result<Option<String>> {
         self.shared.named(async {
-            access.require(Role::ReadMetadata)?;
+            access.allow(Operation::Read)?;
             let sql = "SELECT p.proof, p.sum, r.n, r.leaf_index, t.name FROM record r JOIN tenant t ON t.id = r.tenant \
                        LEFT JOIN proof p ON p.record = r.n WHERE r.id = $1";
             let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
@@ -104,7 +137,7 @@ impl Vault {
     pub async fn metadata(&self, access: &Access, id: &RecordId) -> Result<Vec<u8>> {
         self.shared
             .named(async {
-                access.require(Role::ReadMetadata)?;
+                access.allow(Operation::Read)?;
                 self.check_own(access, id).await?;
                 self.unseal(id, "metadata").await
             })
@@ -116,7 +149,7 @@ impl Vault {
     pub async fn content(&self, access: &Access, permit: &ReadPermit, id: &RecordId) -> Result<Vec<u8>> {
         self.shared
             .named(async {
-                access.require(Role::ReadContent)?;
+                access.allow(Operation::ReadContent)?;
                 self.check_own(access, id).await?;
                 self.content_under(permit, id).await
             })
@@ -144,7 +177,7 @@ impl Vault {
     pub(crate) async fn content_to_compare(&self, access: &Access, id: &RecordId) -> Result<Vec<u8>> {
         self.shared
             .named(async {
-                access.require(Role::Submit)?;
+                access.allow(Operation::Submit)?;
                 self.check_own(access, id).await?;
                 self.unseal(id, "content").await
             })

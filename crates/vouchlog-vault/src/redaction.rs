@@ -5,7 +5,7 @@ use vouchlog_record::RedactionKey;
 
 use crate::access::Access;
 use crate::insert;
-use crate::role::Role;
+use crate::operation::Operation;
 use crate::{Result, Vault};
 
 impl Vault {
@@ -13,7 +13,7 @@ impl Vault {
     pub async fn redaction_key(&self, access: &Access, tenant: &str) -> Result<Option<RedactionKey>> {
         self.shared
             .named(async {
-                access.require(Role::ReadMetadata)?;
+                access.allow(Operation::Read)?;
                 access.require_tenant(tenant)?;
                 if let Some(tenant) = self.shared.keys.known_tenant(tenant) {
                     return Ok(Some(tenant.redaction_key()));
@@ -32,7 +32,7 @@ impl Vault {
         }
         self.shared
             .named(async {
-                access.require(Role::Submit)?;
+                access.allow(Operation::Submit)?;
                 let mut tx = self.shared.db.begin().await?;
                 self.shared.keys.check(&self.shared.db.lock(&mut tx, false).await?)?;
                 let tenant = insert::tenant(&self.shared, &mut tx, tenant).await?;

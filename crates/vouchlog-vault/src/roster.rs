@@ -1,5 +1,5 @@
-//! The list of a vault's principals: one value in the database, sealed under the key encryption key, so that nobody without the key
-//! can add, change or take out a principal, or all of them.
+//! The list of a vault's principals, with its holds and retention classes: one value in the database, sealed under the key encryption
+//! key, so that nobody without the key can add, change or take out any of them, or all.
 //!
 //! ```text
 //! vault.principals = sealed Roster, as JSON; the context names the vault
@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Row as _};
 
+use crate::duties::Duties;
 use crate::keys::{self, KeyRing, context, seal};
 use crate::limits::MAX_PRINCIPALS;
 use crate::role::{Role, Roles};
@@ -23,6 +24,9 @@ use crate::{Result, VaultError};
 pub(crate) struct Roster {
     pub(crate) generation: u64,
     pub(crate) principals: Vec<RosterEntry>,
+    /// None of a vault of an earlier version alone.
+    #[serde(default)]
+    pub(crate) duties: Option<Duties>,
 }
 
 /// A principal.
@@ -46,16 +50,32 @@ impl RosterEntry {
 impl Roster {
     /// Reads the list as it is now.
     pub(crate) async fn read(shared: &Shared, tx: &mut AnyConnection) -> Result<Self> {
+        Self::read_with(&shared.keys, tx).await
+    }
+
+    /// The same before the vault is open.
+    pub(crate) async fn read_with(keys: &KeyRing, tx: &mut AnyConnection) -> Result<Self> {
         // Before the list is read: meanwhile, another call may commit a newer one.
-        let seen = shared.keys.seen_roster();
+        let seen = keys.seen_roster();
         let row = sqlx::query("SELECT key_check, principals FROM vault").fetch_one(tx).await?;
-        shared.keys.check(row.try_get(0)?)?;
+        keys.check(row.try_get(0)?)?;
         let sealed: Option<Vec<u8>> = row.try_get(1)?;
         let sealed = sealed.ok_or_else(|| VaultError::damaged("the list of its principals is missing"))?;
-        let roster = Self::open(&shared.keys, &sealed)?;
+        let roster = Self::open(keys, &sealed)?;
         roster.check_generation(seen)?;
-        shared.keys.saw_roster(roster.generation);
+        keys.saw_roster(roster.generation);
+        keys.saw_standing(roster.duties.as_ref().is_some_and(Duties::has_standing));
         Ok(roster)
+    }
+
+    /// What must be kept.
+    pub(crate) fn duties(&self) -> Result<&Duties> {
+        self.duties.as_ref().ok_or_else(no_duties)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn duties_mut(&mut self) -> Result<&mut Duties> {
+        self.duties.as_mut().ok_or_else(no_duties)
     }
 
     /// Refuses a list that is older than the one of generation `seen`.
@@ -72,9 +92,14 @@ impl Roster {
     /// Puts a changed list in place of the one that was read in the same transaction. Once that is committed:
     /// [`Shared::saw_roster`].
     pub(crate) async fn write(&mut self, shared: &Shared, tx: &mut AnyConnection) -> Result<()> {
+        self.write_with(&shared.keys, tx).await
+    }
+
+    /// The same before the vault is open.
+    pub(crate) async fn write_with(&mut self, keys: &KeyRing, tx: &mut AnyConnection) -> Result<()> {
         self.check()?;
         self.generation += 1;
-        let sealed = self.seal(shared.keys.kek().bytes(), shared.keys.vault())?;
+        let sealed = self.seal(keys.kek().bytes(), keys.vault())?;
         sqlx::query("UPDATE vault SET principals = $1").bind(sealed).execute(tx).await?;
         Ok(())
     }
@@ -97,6 +122,7 @@ impl Roster {
 
     /// Not too many, and if any, one that can name others.
     fn check(&self) -> Result<()> {
+        self.duties.as_ref().map_or(Ok(()), Duties::check_bounds)?;
         if self.principals.len() > MAX_PRINCIPALS {
             return Err(VaultError::invalid(format!("a vault has at most {MAX_PRINCIPALS} principals")));
         }
@@ -122,8 +148,12 @@ impl Roster {
                 granted_at: row.try_get(4)?,
             })
         };
-        Ok(Self { generation: 1, principals: rows.iter().map(read).collect::<Result<_>>()? })
+        Ok(Self { generation: 1, principals: rows.iter().map(read).collect::<Result<_>>()?, duties: None })
     }
+}
+
+fn no_duties() -> VaultError {
+    VaultError::damaged("the sealed list of its holds is missing")
 }
 
 fn roster_context(vault: &[u8]) -> Vec<u8> {

@@ -5,6 +5,7 @@
 
 mod backend;
 mod damage;
+mod duties;
 mod erasing;
 mod finding;
 mod holding;
@@ -94,6 +95,9 @@ suite! {
     roles::principals_come_and_go,
     roster::principals_changed_behind_its_back_are_noticed,
     roster::principals_of_an_earlier_version_are_sealed_once,
+    duties::holds_and_duties_changed_behind_its_back_are_noticed,
+    duties::rows_of_holds_and_classes_have_no_say,
+    duties::duties_of_an_earlier_version_are_sealed_once,
     tenants::every_operation_takes_its_tenant,
     processes::two_processes_and_a_kill_lose_nothing_acknowledged,
     processes::two_handles_write_the_same_vault,

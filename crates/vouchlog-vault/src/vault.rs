@@ -9,14 +9,16 @@ use zeroize::Zeroizing;
 
 use crate::access::Access;
 use crate::database::Database;
+use crate::duties::Duties;
 use crate::error::named;
-use crate::keys::{self, KeyEncryptionKey, KeyRing, subject_context, tenant_contexts};
+use crate::keys::{self, CheckedFor, KeyEncryptionKey, KeyRing, subject_context, tenant_contexts};
 #[cfg(doc)]
 use crate::limits::MIN_FREE_BYTES;
 use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB, WRITE_ATTEMPTS};
 use crate::location::Location;
-use crate::role::Role;
+use crate::operation::Operation;
 use crate::roster::Roster;
+use crate::seal_duties::seal_duties;
 use crate::shared::Shared;
 use crate::writer::{Job, write};
 use crate::{Result, VaultError, sums};
@@ -108,6 +110,7 @@ impl Vault {
             sums::fill(&db).await?;
             keys.saw_roster(db.noted_roster());
             seal_principals(&db, &keys).await?;
+            seal_duties(&db, &keys).await?;
             Ok(keys)
         };
         let keys = opened.await.map_err(|error| named(error, &location.shown()))?;
@@ -161,7 +164,7 @@ impl Vault {
     pub async fn rewrap(&self, access: &Access, kek: KeyEncryptionKey) -> Result<()> {
         self.shared
             .named(async {
-                access.require(Role::Admin)?;
+                access.allow(Operation::Rewrap)?;
                 let (db, keys) = (&self.shared.db, &self.shared.keys);
                 let mut tx = db.begin().await?;
                 keys.check(&db.lock(&mut tx, true).await?)?;
@@ -169,7 +172,7 @@ impl Vault {
                 rewrap_subjects(&mut tx, &keys.kek(), &kek).await?;
                 let principals = Roster::read(&self.shared, &mut tx).await?;
                 let principals = principals.seal(kek.bytes(), keys.vault())?;
-                let key_check = KeyRing::key_check(&kek, keys.vault())?;
+                let key_check = KeyRing::key_check(&kek, keys.vault(), CheckedFor::Duties)?;
                 sqlx::query("UPDATE vault SET key_check = $1, principals = $2")
                     .bind(key_check.clone())
                     .bind(principals)
@@ -187,8 +190,7 @@ impl Vault {
     /// works, and nobody else writes meanwhile. PostgreSQL: nothing, `VACUUM` is its operator's.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "compact"))]
     pub async fn compact(&self, access: &Access) -> Result<()> {
-        access.require(Role::Erase)?;
-        access.require_all_tenants()?;
+        access.allow(Operation::Compact)?;
         self.shared.db.scrub(true).await
     }
 }
@@ -207,11 +209,12 @@ async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool
     }
     let mut id = vec![0; 16];
     keys::random(&mut id)?;
-    let key_check = KeyRing::key_check(kek, &id)?;
+    let key_check = KeyRing::key_check(kek, &id, CheckedFor::Duties)?;
     let made = sqlx::query(
         "INSERT INTO vault (one, id, key_check, principals, summed, people) VALUES (1, $1, $2, $3, 1, 1) ON CONFLICT DO NOTHING",
     );
-    let principals = Roster::default().seal(kek.bytes(), &id)?;
+    let roster = Roster { duties: Some(Duties::new()?), ..Roster::default() };
+    let principals = roster.seal(kek.bytes(), &id)?;
     let mut tx = db.begin().await?;
     let made = made.bind(id).bind(key_check).bind(principals).execute(&mut *tx).await?;
     db.commit(tx).await?;
@@ -220,7 +223,7 @@ async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool
 
 /// Seals the principals of a vault that an earlier version made, once.
 async fn seal_principals(db: &Database, keys: &KeyRing) -> Result<()> {
-    if keys.has_roster() {
+    if keys.is_checked_for(CheckedFor::Roster) {
         return Ok(());
     }
     let mut tx = db.begin().await?;
@@ -230,8 +233,10 @@ async fn seal_principals(db: &Database, keys: &KeyRing) -> Result<()> {
     // An old key check that is put back must not bring back an old list.
     roster.check_generation(keys.seen_roster())?;
     let kek = keys.kek();
-    let (sealed, key_check) =
-        (roster.seal(kek.bytes(), keys.vault())?, KeyRing::key_check(&kek, keys.vault())?);
+    let (sealed, key_check) = (
+        roster.seal(kek.bytes(), keys.vault())?,
+        KeyRing::key_check(&kek, keys.vault(), CheckedFor::Roster)?,
+    );
     let update = sqlx::query("UPDATE vault SET key_check = $1, principals = $2");
     update.bind(key_check.clone()).bind(sealed).execute(&mut *tx).await?;
     sqlx::query("DELETE FROM principal").execute(&mut *tx).await?;

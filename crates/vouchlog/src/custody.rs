@@ -104,6 +104,7 @@ pub struct Custodian {
     log: GrpcLog,
     renewer: Renewer,
     access: Access,
+    issuer: String,
 }
 
 impl Custodian {
@@ -130,10 +131,18 @@ impl Custodian {
         };
         gateway.sink = Some(Box::new(receipts));
         let gateway = Arc::new(Gateway::open(gateway).await?);
-        let config = RecorderConfig { tenant, issuer, clock: now, randomness: random_id };
-        let submitter = AnySubmitter::new(gateway.clone());
-        let recorder = Recorder::open(vault, access.clone(), submitter, config).await?;
-        Ok(Self { recorder, gateway, log, renewer, access })
+        let recorder = recorder(vault, &access, &gateway, (issuer.as_str(), tenant.as_str())).await?;
+        Ok(Self { recorder, gateway, log, renewer, access, issuer })
+    }
+
+    /// The same for records of one tenant, with the same gateway and log: what is done for the tenant is recorded among its own records,
+    /// and nothing of others is touched. Stop this one first.
+    pub async fn of_tenant(&self, tenant: &str) -> Result<Self, CustodyError> {
+        let access = self.access.of_tenant(tenant)?;
+        let vault = self.recorder.vault().clone();
+        let recorder = recorder(vault, &access, &self.gateway, (self.issuer.as_str(), tenant)).await?;
+        let (gateway, log, renewer) = (self.gateway.clone(), self.log.clone(), self.renewer.clone());
+        Ok(Self { recorder, gateway, log, renewer, access, issuer: self.issuer.clone() })
     }
 
     /// What renews the receipts of records once witnesses have cosigned. A long-running program spawns [`Renewer::run`].
@@ -166,7 +175,7 @@ impl Custodian {
         for row in rows {
             let place = row.place.ok_or_else(|| CustodyError::NotLogged(row.id.clone()))?;
             if proofs == Proofs::Fetched {
-                self.refresh(access, row, place).await?;
+                self.refresh(row, place).await?;
             }
             let proof = self.recorder.vault().proof(access, &row.id).await?;
             let proof = proof.ok_or_else(|| CustodyError::NotLogged(row.id.clone()))?;
@@ -203,9 +212,10 @@ impl Custodian {
     }
 
     /// Replaces a record's proof by one under the newest published checkpoint, if that has the record.
-    async fn refresh(&self, access: &Access, row: &Row, place: LogPlace) -> Result<(), CustodyError> {
+    async fn refresh(&self, row: &Row, place: LogPlace) -> Result<(), CustodyError> {
         let receipt = self.renewer.receipt(Uncosigned { digest: row.digest, place }).await?;
-        self.recorder.vault().logged(access, vec![receipt]).await?;
+        // Under the custodian's own access: who discloses need not be one who records.
+        self.recorder.vault().logged(&self.access, vec![receipt]).await?;
         Ok(())
     }
 
@@ -276,6 +286,18 @@ impl Custodian {
             gateway.stop().await;
         }
     }
+}
+
+/// A recorder that submits through a gateway.
+async fn recorder(
+    vault: Vault,
+    access: &Access,
+    gateway: &Arc<Gateway>,
+    (issuer, tenant): (&str, &str),
+) -> Result<Recorder, RecordingError> {
+    let (issuer, tenant) = (issuer.to_owned(), tenant.to_owned());
+    let config = RecorderConfig { tenant, issuer, clock: now, randomness: random_id };
+    Recorder::open(vault, access.clone(), AnySubmitter::new(gateway.clone()), config).await
 }
 
 /// Whose a stream is, as proof files.

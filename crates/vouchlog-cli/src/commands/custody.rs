@@ -8,8 +8,11 @@ use vouchlog::custody::{Custodian, CustodyConfig, CustodyError};
 use vouchlog::keys::KeySource;
 use vouchlog::{SigningKey, VerifyingKey};
 use vouchlog_client::{Options, Patience};
+use vouchlog_desk::LogAddress;
 use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, RecordingError, Token, Vault, VaultError, VaultKeySource};
+
+use zeroize::Zeroizing;
 
 use super::reserve::ReserveArgs;
 use super::{make_folder, read_file, spooling};
@@ -18,20 +21,20 @@ use crate::connections;
 use crate::output;
 
 /// More than any token has.
-const MAX_TOKEN_BYTES: usize = 1_024;
+const MAX_TOKEN_BYTES: usize = 16 * 1_024;
 /// The longest pause between attempts to reach the log: a person waits.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// The vault, and the caller's token.
 #[derive(Clone, clap::Args)]
 pub(super) struct VaultArgs {
-    /// The vault: a directory, or the URL of a PostgreSQL database
+    /// The vault: a directory, the URL of a PostgreSQL database, or the URL of `vouchlog vault serve`, such as https://vault.example.com
     #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
     pub(super) vault: String,
     /// The vault's key: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
     pub(super) vault_key: Option<VaultKeySource>,
-    /// A file with the token of one of the vault's principals; not needed if it has none
+    /// A file with the token of one of the vault's principals, or at `vouchlog vault serve` of an identity provider; not needed if the vault has no principals
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
     vault_token: Option<PathBuf>,
     /// The tenant, if the vault keeps records of several
@@ -50,6 +53,19 @@ impl VaultArgs {
         Self { vault, vault_key, vault_token, tenant }
     }
 
+    /// Whether a daemon has it open.
+    pub(super) fn is_served(&self) -> bool {
+        self.vault.starts_with("http://") || self.vault.starts_with("https://")
+    }
+
+    /// The caller's token.
+    pub(super) fn token(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
+        let Some(file) = &self.vault_token else { return Ok(None) };
+        let token = Zeroizing::new(read_file(file, MAX_TOKEN_BYTES)?);
+        let token = std::str::from_utf8(&token).context("the token is not text")?;
+        Ok(Some(Zeroizing::new(token.trim().to_owned())))
+    }
+
     /// Opens a vault that is there.
     pub(super) async fn open(&self) -> anyhow::Result<(Vault, Access)> {
         let key = self.key()?.load().map_err(|error| advise_vault(error.into()))?;
@@ -66,23 +82,20 @@ impl VaultArgs {
 
     /// Opens a vault, made if it is not there.
     pub(super) async fn open_or_create(&self) -> anyhow::Result<(Vault, Access)> {
+        let key = self.key()?;
         Vault::check_location(&self.vault).map_err(advise_vault)?;
         if let Some(dir) = self.directory() {
             make_folder(dir)?;
         }
-        let key = self.key()?.load_or_create().map_err(advise_vault)?;
+        let key = key.load_or_create().map_err(advise_vault)?;
         let vault = Vault::open_or_create(&self.vault, key).await.map_err(advise_vault)?;
         self.enter(vault).await
     }
 
     async fn enter(&self, vault: Vault) -> anyhow::Result<(Vault, Access)> {
-        let access = match &self.vault_token {
+        let access = match self.token()? {
             None => vault.owner().await,
-            Some(file) => {
-                let token = read_file(file, MAX_TOKEN_BYTES)?;
-                let token = String::from_utf8(token).context("the token is not text")?;
-                vault.authenticate(&Token::parse(token.trim()).map_err(advise_vault)?).await
-            }
+            Some(token) => vault.authenticate(&Token::parse(&token).map_err(advise_vault)?).await,
         };
         Ok((vault, access.map_err(advise_vault)?))
     }
@@ -100,6 +113,12 @@ impl VaultArgs {
     }
 
     fn key(&self) -> anyhow::Result<VaultKeySource> {
+        if self.is_served() {
+            return Err(Advice::error(
+                format!("this command needs the vault itself, and {} is a server of one", self.vault),
+                "run it where the vault and its key are, with --vault DIR",
+            ));
+        }
         match (&self.vault_key, self.directory()) {
             (Some(key), _) => Ok(key.clone()),
             (None, Some(dir)) => Ok(VaultKeySource::File(dir.join("vault.key"))),
@@ -112,7 +131,7 @@ impl VaultArgs {
 }
 
 /// The log, which records every reading, disclosure and erasure of evidence.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(super) struct CustodyArgs {
     /// URL of the log, such as http://127.0.0.1:6962
     #[arg(long = "log", value_name = "URL", env = "VOUCHLOG_URL")]
@@ -134,6 +153,18 @@ pub(super) struct CustodyArgs {
 }
 
 impl CustodyArgs {
+    /// The same for a daemon beside a vault, whose commands have a spool of their own.
+    pub(super) fn served(&self, of: &VaultArgs) -> Self {
+        let state = self.state.clone().or_else(|| of.directory().map(|dir| dir.join("server")));
+        Self { state, ..self.clone() }
+    }
+
+    /// The log, if it was named.
+    pub(super) fn log_address(&self) -> Option<LogAddress> {
+        let (url, key) = self.url.clone().zip(self.log_vkey.clone())?;
+        Some(LogAddress { url, key, security: connections::security() })
+    }
+
     /// Opens the way to the log, and takes up what an earlier run left.
     pub(super) async fn open(
         &self,
@@ -224,7 +255,7 @@ impl CustodyArgs {
     }
 }
 
-const AGAIN: &str = "nothing is lost: `vouchlog record --flush` with the same --vault and --gateway-key sends pending records";
+pub(super) const AGAIN: &str = "nothing is lost: `vouchlog record --flush` with the same --vault and --gateway-key sends pending records";
 
 /// What to do about a custodian's error.
 pub(super) fn advise(error: CustodyError) -> anyhow::Error {

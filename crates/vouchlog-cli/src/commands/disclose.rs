@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
-use vouchlog::custody::Proofs;
-use vouchlog_record::{DisclosureScope, RecordId};
+use vouchlog_desk::{Present, Presented, ProofsFrom};
+use vouchlog_record::RecordId;
 use vouchlog_statement::{LogTrust, verify_presentation};
-use vouchlog_vault::PresentationRequest;
 
-use super::custody::{self, CustodyArgs, VaultArgs};
+use super::custody::{CustodyArgs, VaultArgs};
+use super::desk::OpenDesk;
 use super::key_status;
 use super::{check_writable, policy, write_file};
 use crate::advice::Advice;
@@ -54,26 +54,21 @@ impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let policy = self.policy.as_deref().map(policy).transpose()?;
         check_writable(&self.out)?;
-        let (vault, access) = self.vault.open().await?;
-        let row = vault.row(&access, &self.record).await.map_err(custody::advise_vault)?;
-        let custodian = self.custody.open(&self.vault, vault, access.clone()).await?;
+        let desk = OpenDesk::recording(&self.vault, &self.custody).await?;
+        // Before it is given away: what comes back is verified with it.
+        let log = self.custody.log_vkey.as_ref().context("give the log's key, with --log-vkey")?;
         let paths: Vec<String> = self.fields.iter().map(|field| pointer(field)).collect();
-        let present = async {
-            let request = PresentationRequest {
-                rows: &[row],
-                paths: &paths,
-                basis: &self.basis,
-                scope: DisclosureScope::Presented,
-            };
-            let proofs = if self.offline { Proofs::Kept } else { Proofs::Fetched };
-            let made = custodian.present(&access, request, proofs).await?;
-            custodian.recorder().flush().await?;
-            Ok(made)
-        };
-        let presentation = self.custody.patiently(&custodian, present).await;
-        custodian.stop().await;
-        let presentation = presentation?.pop().context("there is one presentation for one record")?;
-        let log = self.custody.log_vkey.as_ref().context("--log-vkey")?;
+        let presented = desk
+            .ask(Present {
+                tenant: Some(self.vault.tenant.clone()),
+                record: self.record.clone(),
+                fields: paths.clone(),
+                basis: self.basis.clone(),
+                proofs: if self.offline { ProofsFrom::Vault } else { ProofsFrom::Log },
+            })
+            .await;
+        desk.close().await;
+        let Presented { presentation } = presented?;
         // A faulty presentation must be reported to its author here, not found by its recipient.
         let verified = verify_presentation(&presentation, &LogTrust::new(log, policy.as_ref()))
             .map_err(|error| Advice::error(error.to_string(), "retry shortly, without --offline"))?;

@@ -1,23 +1,16 @@
 //! `vouchlog duties`: what this deployment shows for each duty to keep records, and what it does not.
 
-use std::collections::BTreeSet;
-
-use jiff::Timestamp;
 use serde_json::json;
 use vouchlog::StatementKind;
 use vouchlog_auditor::{AuditReport, FindingKind};
+use vouchlog_desk::{CountRecords, CountedRecords};
 use vouchlog_grading::{DutyReport, Figures, duties};
-use vouchlog_vault::{Access, Query, Vault};
 
 use super::auditing::AuditArgs;
-use super::custody::{self, VaultArgs};
+use super::custody::VaultArgs;
+use super::desk::OpenDesk;
 use super::running;
 use crate::output::{self, Outcome, Output};
-
-/// Bits of the evidence bitmap.
-const APPROVAL: u32 = 1 << 7;
-const ATTRIBUTABLE: u32 = 1 << 26;
-const COMPLETE: u32 = 1 << 27;
 
 /// Report, law by law, what a deployment's evidence shows, with figures, and what it does not show
 #[derive(clap::Args)]
@@ -36,7 +29,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (vault, access) = self.vault.open().await?;
+        let desk = OpenDesk::reading(&self.vault).await?;
         let subject = self.audit.subject()?;
         let stop = running::shutdown_signal()?;
         let bar = output::progress(0, "entries");
@@ -49,7 +42,8 @@ impl Args {
         let report = audit?.report;
         let mut figures = Figures::default();
         of_the_log(&report, &mut figures);
-        of_the_vault(&vault, &access, &self.vault.tenant, &mut figures).await?;
+        of_the_vault(&desk, &self.vault.tenant, &mut figures).await?;
+        desk.close().await;
         let reports = duties(&figures);
         let words: Vec<String> = reports.iter().map(in_words).collect();
         let answer = json!({ "figures": figures, "duties": reports, "log_is_clean": report.is_clean() });
@@ -68,53 +62,26 @@ fn of_the_log(report: &AuditReport, figures: &mut Figures) {
 }
 
 /// What the vault knows of its records without opening them.
-async fn of_the_vault(
-    vault: &Vault,
-    access: &Access,
-    tenant: &str,
-    figures: &mut Figures,
-) -> anyhow::Result<()> {
-    let mut kinds = [0_u64; StatementKind::ALL.len()];
-    let (mut attributable, mut complete, mut approvals) = (0, 0, 0);
-    let (mut oldest, mut erasures) = (None, BTreeSet::new());
-    let mut pages = vault.pages(access, Query { tenant: Some(tenant.to_owned()), ..Query::default() });
-    while let Some(rows) = pages.next().await.map_err(custody::advise_vault)? {
-        for row in &rows {
-            let place = StatementKind::ALL.iter().position(|kind| *kind == row.kind);
-            kinds[place.expect("every kind is in the list")] += 1;
-            if let Some(logged) = row.place {
-                let at = logged.logged_at;
-                oldest = Some(oldest.map_or(at, |oldest: vouchlog::LoggedAt| oldest.min(at)));
-            }
-            // An entry on an erasure may say that everything was refused: what was erased names the entry that says so.
-            if let Some(erased) = row.erased.as_ref().filter(|erased| erased.finished) {
-                erasures.insert(erased.record.clone());
-            }
-            if row.kind == StatementKind::Interaction {
-                let has = |bit: u32| u64::from(row.evidence.bits() & bit != 0);
-                attributable += has(ATTRIBUTABLE);
-                complete += has(COMPLETE);
-                approvals += has(APPROVAL);
-            }
+async fn of_the_vault(desk: &OpenDesk, tenant: &str, figures: &mut Figures) -> anyhow::Result<()> {
+    let mut counted = CountedRecords::default();
+    loop {
+        let after = counted.next.take();
+        counted.extend(desk.ask(CountRecords { tenant: Some(tenant.to_owned()), after }).await?);
+        if counted.next.is_none() {
+            break;
         }
     }
-    let count = |kind| {
-        let place = StatementKind::ALL.iter().position(|other| *other == kind);
-        place.map(|place| kinds[place])
-    };
-    figures.records = Some(kinds.iter().sum());
-    figures.interactions = count(StatementKind::Interaction);
-    (figures.attributable, figures.complete) = (Some(attributable), Some(complete));
-    figures.approvals = Some(approvals);
-    figures.configurations = count(StatementKind::Configuration);
-    figures.credential_events = count(StatementKind::CredentialEvent);
-    figures.disclosures = count(StatementKind::Disclosure);
-    figures.erasures = Some(erasures.len() as u64);
-    figures.findings = count(StatementKind::Finding);
-    figures.holds = Some(vault.holds(access).await.map_err(custody::advise_vault)?.len() as u64);
-    figures.oldest_record = oldest
-        .and_then(|at| i64::try_from(at.millis()).ok())
-        .and_then(|at| Timestamp::from_millisecond(at).ok());
+    figures.records = Some(counted.kinds.values().sum());
+    figures.interactions = Some(counted.of_kind(StatementKind::Interaction));
+    (figures.attributable, figures.complete) = (Some(counted.attributable), Some(counted.complete));
+    figures.approvals = Some(counted.approvals);
+    figures.configurations = Some(counted.of_kind(StatementKind::Configuration));
+    figures.credential_events = Some(counted.of_kind(StatementKind::CredentialEvent));
+    figures.disclosures = Some(counted.of_kind(StatementKind::Disclosure));
+    figures.erasures = Some(counted.erasures.len() as u64);
+    figures.findings = Some(counted.of_kind(StatementKind::Finding));
+    figures.holds = Some(counted.holds);
+    figures.oldest_record = counted.oldest;
     Ok(())
 }
 

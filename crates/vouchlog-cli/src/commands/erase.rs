@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
+use vouchlog_desk::{Erase, ErasedRecords, PlanErasure, PlannedErasure, Target};
 use vouchlog_record::RecordId;
-use vouchlog_vault::{Access, Erased, ErasurePlan, Scope, Vault, VaultError};
 
-use super::custody::{self, CustodyArgs, VaultArgs};
+use super::custody::{CustodyArgs, VaultArgs};
+use super::desk::OpenDesk;
 use crate::output::{self, Outcome, Output};
 
 mod letter;
@@ -15,9 +16,6 @@ mod people;
 
 use letter::Letter;
 use people::FoundPeople;
-
-/// Records erased because their time is over, in one go.
-const SWEEP: usize = 1_000;
 
 /// Erase records permanently and log the legal basis; every proof still holds afterwards
 #[derive(clap::Args)]
@@ -73,85 +71,60 @@ struct What {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (vault, access) = self.vault.open().await?;
-        let (mut found, mut letter) = (None, None);
+        let desk = OpenDesk::reading(&self.vault).await?;
+        let (mut found, mut letter, mut confirmed) = (None, None, None);
         if self.what.subject.is_some() || self.dry_run {
-            let scope = self.scope(&vault, &access).await.map_err(custody::advise_vault)?;
-            let plan = vault.plan_erasure(&access, &scope, custody::now_millis()).await;
-            let plan = plan.map_err(custody::advise_vault)?;
+            for file in &self.letter {
+                super::check_writable(file)?;
+            }
+            let summary = !self.letter.is_empty();
+            let plan =
+                desk.ask(PlanErasure { tenant: self.tenant(), target: self.target(), summary }).await?;
             if let Some(name) = &self.what.subject {
-                found = Some(FoundPeople::read(&vault, &access, &plan, name).await?);
+                found = Some(FoundPeople::of(&plan, name));
             }
             if self.dry_run {
+                desk.close().await;
                 return self.planned(output, &plan, found.as_ref());
             }
             // If nothing is found, an earlier erasure that was interrupted is still completed below.
             if let Some(found) = found.as_ref().filter(|found| !found.is_empty()) {
                 found.confirm(self.yes, self.any_issuer)?;
-                letter = self.begin_letter(&vault, &access, &plan).await?;
+                // Whoever else has the name meanwhile was not confirmed.
+                confirmed = found.names().filter(|_| !self.any_issuer);
+                letter = Letter::begin(plan);
             }
         }
-        let basis = self.basis.as_ref().context("give the legal basis, with --basis")?;
-        let custodian = self.custody.open(&self.vault, vault.clone(), access.clone()).await?;
-        let erase = async {
-            let recorder = custodian.recorder();
-            recorder.resume().await?;
-            let mut erased = Vec::new();
-            loop {
-                let scope = self.scope(&vault, &access).await?;
-                let done = recorder.erase(&access, &scope, basis).await?;
-                let go_on = done.more || self.what.due && !done.records.is_empty();
-                erased.push(done);
-                // Otherwise records that must stay would be found again without end.
-                if !go_on || erased.last().is_some_and(|done| done.records.is_empty()) {
-                    break;
-                }
-            }
-            recorder.flush().await?;
-            Ok(erased)
-        };
-        let erased = self.custody.patiently(&custodian, erase).await;
-        custodian.stop().await;
+        let basis = self.basis.clone().context("--basis")?;
+        let desk = desk.to_record(&self.vault, &self.custody).await?;
+        let ask = Erase { tenant: self.tenant(), target: self.target(), basis: basis.clone(), confirmed };
+        let erased = desk.ask(ask).await;
         // Also if the log could not be reached: what is gone is gone.
-        if let Some(letter) = letter {
-            let scope = self.scope(&vault, &access).await.map_err(custody::advise_vault)?;
-            let letter = letter.done(&vault, &access, basis, &scope).await.map_err(custody::advise_vault)?;
-            letter.write(&self.letter)?;
-        }
+        let written = match letter {
+            Some(letter) => letter
+                .done(&desk, &basis, (self.tenant(), self.target()))
+                .await
+                .and_then(|letter| letter.write(&self.letter)),
+            None => Ok(()),
+        };
+        desk.close().await;
         let erased = erased?;
-        let mut entries = Vec::new();
-        for id in erased.iter().filter_map(|erased| erased.entry.as_ref()) {
-            let row = vault.row(&access, id).await.map_err(custody::advise_vault)?;
-            entries.push(json!({ "record": id, "index": row.place.map(|place| place.index.get()) }));
-        }
-        self.answer(output, &erased, &entries, found.as_ref())
+        written?;
+        self.answer(output, &erased, found.as_ref())
     }
 
     /// What is to be erased.
-    async fn scope(&self, vault: &Vault, access: &Access) -> Result<Scope, VaultError> {
-        Ok(match (&self.what.record, &self.what.subject) {
-            (Some(record), _) => Scope::Record(record.clone()),
-            (None, Some(subject)) => {
-                Scope::Subject { tenant: Some(self.vault.tenant.clone()), subject: subject.clone() }
-            }
-            (None, None) => Scope::Retention(vault.due(access, custody::now_millis(), SWEEP).await?),
-        })
+    fn target(&self) -> Target {
+        match (&self.what.record, &self.what.subject) {
+            (Some(record), _) => Target::Record(record.as_str().to_owned()),
+            (None, Some(subject)) => Target::Subject(subject.clone()),
+            (None, None) => Target::Due,
+        }
     }
 
-    /// Gathers what the letter states, if one was asked for, before it is erased. Its files must be writable before anything is erased.
-    async fn begin_letter(
-        &self,
-        vault: &Vault,
-        access: &Access,
-        plan: &ErasurePlan,
-    ) -> anyhow::Result<Option<Letter>> {
-        let Some(name) = self.what.subject.as_ref().filter(|_| !self.letter.is_empty()) else {
-            return Ok(None);
-        };
-        for file in &self.letter {
-            super::check_writable(file)?;
-        }
-        Letter::gather(vault, access, plan, name).await.map(Some)
+    /// Whose records. What is due is due for every tenant.
+    fn tenant(&self) -> Option<String> {
+        (!self.what.due).then(|| self.vault.tenant.clone())
     }
 
     /// Whether somebody was asked for of whom there is nothing. A person who asks to be erased must not be told that it is done.
@@ -162,14 +135,14 @@ impl Args {
     fn planned(
         &self,
         output: Output,
-        plan: &ErasurePlan,
+        plan: &PlannedErasure,
         found: Option<&FoundPeople>,
     ) -> anyhow::Result<Outcome> {
-        let ErasurePlan { records, refusals, more, .. } = plan;
+        let PlannedErasure { records, refusals, more, .. } = plan;
         let mut lines = found.map(FoundPeople::lines).unwrap_or_default();
         lines.push(format!("would erase {}", output::count(records.len() as u64, "record", "records")));
         lines.extend(records.iter().map(|id| format!("  {id}")));
-        let refused: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        let refused: Vec<&str> = refusals.iter().map(|refusal| refusal.words.as_str()).collect();
         lines.extend(refused.iter().map(|refusal| format!("  would refuse: {refusal}")));
         lines.extend(more.then(|| "  and more".to_owned()));
         self.say(
@@ -185,20 +158,21 @@ impl Args {
     fn answer(
         &self,
         output: Output,
-        erased: &[Erased],
-        entries: &[serde_json::Value],
+        erased: &ErasedRecords,
         found: Option<&FoundPeople>,
     ) -> anyhow::Result<Outcome> {
-        let records: Vec<&RecordId> = erased.iter().flat_map(|erased| &erased.records).collect();
-        let refusals: Vec<String> =
-            erased.iter().flat_map(|erased| &erased.refusals).map(ToString::to_string).collect();
+        let ErasedRecords { records, refusals, entries } = erased;
+        let refused: Vec<&str> = refusals.iter().map(|refusal| refusal.words.as_str()).collect();
         let mut lines = found.map(FoundPeople::lines).unwrap_or_default();
         lines.push(format!("erased {}", output::count(records.len() as u64, "record", "records")));
         lines.extend(records.iter().map(|id| format!("  {id}")));
-        lines.extend(entries.iter().map(|entry| format!("  recorded at index {}", entry["index"])));
-        lines.extend(refusals.iter().map(|refusal| format!("  REFUSED: {refusal}")));
+        lines.extend(entries.iter().map(|entry| match entry.index {
+            Some(index) => format!("  recorded at index {index}"),
+            None => "  recorded, and on its way to the log".to_owned(),
+        }));
+        lines.extend(refused.iter().map(|refusal| format!("  REFUSED: {refusal}")));
         let answer = json!({
-            "found": found.map(FoundPeople::as_json), "erased": records, "refused": refusals, "entries": entries,
+            "found": found.map(FoundPeople::as_json), "erased": records, "refused": refused, "entries": entries,
         });
         self.say(output, lines, &answer, (records.len(), refusals.len()))
     }

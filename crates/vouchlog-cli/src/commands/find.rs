@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
+use vouchlog_desk::{DeskError, FacetValue, FindRecords, FoundRecords, RecordRow};
 use vouchlog_record::Facet;
-use vouchlog_vault::{Cursor, Order, Query, Row};
+use vouchlog_vault::Cursor;
 
-use super::custody::{self, VaultArgs};
+use super::custody::VaultArgs;
+use super::desk::{self, OpenDesk};
 use crate::output::{self, Outcome, Output};
 use crate::values;
 
@@ -55,26 +57,21 @@ pub(super) fn facet(text: &str) -> Result<(Facet, String), String> {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (vault, access) = self.vault.open().await?;
-        let key = vault.redaction_key(&access, &self.vault.tenant).await.map_err(custody::advise_vault)?;
-        // What looks like a secret is in the records under its stand-in.
-        let stored = |(facet, value): (Facet, String)| {
-            let value = key.as_ref().map_or_else(|| value.clone(), |key| key.redacted(&value));
-            (facet, value)
-        };
-        let query = Query {
-            facets: self.facets.into_iter().map(stored).collect(),
+        let desk = OpenDesk::reading(&self.vault).await?;
+        let found = desk.ask(FindRecords {
             tenant: Some(self.vault.tenant.clone()),
-            kinds: self.kind,
+            facets: self.facets.into_iter().map(named).collect(),
+            kinds: self.kind.iter().map(|kind| kind.name().to_owned()).collect(),
             from: self.since.map(Timestamp::as_millisecond),
             to: self.until.map(Timestamp::as_millisecond),
-            order: if self.newest { Order::NewestFirst } else { Order::OldestFirst },
-            after: self.after,
-            limit: self.limit,
-        };
-        let rows = vault.find(&access, &query).await.map_err(custody::advise_vault)?;
-        let next = rows.last().filter(|_| rows.len() == self.limit).map(|row| row.cursor().to_string());
-        let mut lines: Vec<String> = rows.iter().map(in_words).collect();
+            newest: self.newest,
+            after: self.after.map(|after| after.to_string()),
+            limit: Some(self.limit),
+        });
+        let FoundRecords { records: rows, next } = found.await?;
+        desk.close().await;
+        let mut lines: Vec<String> =
+            rows.iter().map(in_words).collect::<Result<_, _>>().map_err(desk::advise)?;
         if rows.is_empty() {
             lines.push("no records".to_owned());
         }
@@ -85,7 +82,12 @@ impl Args {
     }
 }
 
-fn in_words(row: &Row) -> String {
+/// A facet as it is asked for.
+pub(super) fn named((facet, value): (Facet, String)) -> FacetValue {
+    FacetValue { facet: facet.name().to_owned(), value }
+}
+
+fn in_words(row: &RecordRow) -> Result<String, DeskError> {
     let at = output::moment(row.started_at);
     let place =
         row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
@@ -95,33 +97,33 @@ fn in_words(row: &Row) -> String {
             None => "erased lawfully".to_owned(),
         },
         (None, Some(hold)) => format!("held: {hold}"),
-        (None, None) => row.evidence.names().join(", "),
+        (None, None) => row.statement()?.evidence.names().join(", "),
     };
-    format!("{at}  {}  {}  {place}  {state}", row.id, row.kind)
+    Ok(format!("{at}  {}  {}  {place}  {state}", row.id, row.kind))
 }
 
 /// What is known of a record without decrypting it, as JSON.
-pub(super) fn as_json(row: &Row) -> Value {
+pub(super) fn as_json(row: &RecordRow) -> Value {
     let erased = row.erased.as_ref().map(|erased| {
         json!({
-            "entry": erased.index.map(vouchlog::LeafIndex::get), "record": erased.record, "basis": erased.basis,
+            "entry": erased.index, "record": erased.record, "basis": erased.basis,
             "scope": erased.scope, "at": output::moment(erased.at),
         })
     });
     json!({
         "id": row.id,
-        "kind": row.kind.name(),
+        "kind": row.kind,
         "started_at": output::moment(row.started_at),
         "kept_at": output::moment(row.kept_at),
-        "digest": row.digest.to_string(),
-        "evidence": row.evidence.bits(),
-        "index": row.place.map(|place| place.index.get()),
-        "stream": row.place.map(|place| place.stream.get()),
-        "sequence": row.place.map(|place| place.sequence.get()),
+        "digest": row.digest,
+        "evidence": row.evidence,
+        "index": row.place.map(|place| place.index),
+        "stream": row.place.map(|place| place.stream),
+        "sequence": row.place.map(|place| place.sequence),
         "erased": erased,
         "hold": row.hold,
-        "retention": row.retention.class,
-        "keep_until": row.retention.until.map(output::moment),
+        "retention": row.retention,
+        "keep_until": row.keep_until.map(output::moment),
         "amends": row.amends,
     })
 }

@@ -2,10 +2,12 @@
 
 use anyhow::Context;
 use serde_json::json;
+use vouchlog_desk::{HeldRecords, HoldRows, LiftHold, ListHolds, PlaceHold};
 use vouchlog_record::{Facet, RecordId};
-use vouchlog_vault::{HoldTarget, Query};
 
-use super::custody::{self, CustodyArgs, VaultArgs};
+use super::custody::{CustodyArgs, VaultArgs};
+use super::desk::OpenDesk;
+use super::find;
 use crate::output::{self, Outcome, Output};
 
 /// Place, lift or list legal holds; held records cannot be erased
@@ -40,9 +42,10 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (vault, access) = self.vault.open().await?;
-        let Some(name) = &self.name else {
-            let holds = vault.holds(&access).await.map_err(custody::advise_vault)?;
+        let Some(name) = self.name.clone() else {
+            let desk = OpenDesk::reading(&self.vault).await?;
+            let HoldRows { holds } = desk.ask(ListHolds::default()).await?;
+            desk.close().await;
             let mut lines: Vec<String> = holds
                 .iter()
                 .map(|hold| format!("{}  {}", hold.name, output::count(hold.records, "record", "records")))
@@ -56,45 +59,35 @@ impl Args {
             return Ok(Outcome::Fine);
         };
         let reason =
-            self.reason.as_ref().context("give the reason, with --reason: it is recorded in the log")?;
+            self.reason.clone().context("give the reason, with --reason: it is recorded in the log")?;
         anyhow::ensure!(
             self.release || !self.record.is_empty() || !self.facets.is_empty(),
             "give the records to hold, with --record or --by"
         );
-        let custodian = self.custody.open(&self.vault, vault, access.clone()).await?;
-        let work = async {
-            let recorder = custodian.recorder();
-            recorder.resume().await?;
-            let held = match self.release {
-                true => {
-                    recorder.release(&access, name, reason).await?;
-                    None
-                }
-                false => Some(recorder.hold(&access, name, reason, &self.target()).await?),
-            };
-            recorder.flush().await?;
-            Ok(held)
+        let desk = OpenDesk::recording(&self.vault, &self.custody).await?;
+        let held = match self.release {
+            // It may cover records of several tenants.
+            true => desk.ask(LiftHold { tenant: None, name: name.clone(), reason }).await.map(|_| None),
+            false => {
+                let place = PlaceHold {
+                    tenant: Some(self.vault.tenant.clone()),
+                    name: name.clone(),
+                    reason,
+                    records: self.record,
+                    facets: self.facets.into_iter().map(find::named).collect(),
+                };
+                desk.ask(place).await.map(Some)
+            }
         };
-        let done = self.custody.patiently(&custodian, work).await;
-        custodian.stop().await;
-        match done? {
+        desk.close().await;
+        match held? {
             None => output.answer(&format!("lifted: {name}"), &json!({ "released": name }))?,
-            Some(records) => {
+            Some(HeldRecords { records }) => {
                 let words =
                     format!("{} under the hold {name}", output::count(records, "record is", "records are"));
                 output.answer(&words, &json!({ "name": name, "records": records }))?;
             }
         }
         Ok(Outcome::Fine)
-    }
-
-    /// What is to be held.
-    fn target(&self) -> HoldTarget {
-        if self.record.is_empty() {
-            let tenant = Some(self.vault.tenant.clone());
-            HoldTarget::Matching(Query { facets: self.facets.clone(), tenant, ..Query::default() })
-        } else {
-            HoldTarget::Records(self.record.clone())
-        }
     }
 }

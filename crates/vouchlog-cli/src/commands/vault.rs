@@ -4,11 +4,23 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use vouchlog_vault::{Role, Roles, Vault, VaultKeySource};
+use vouchlog_desk::{
+    GrantPrincipal, Granted, ListPrincipals, ListRetention, PrincipalRows, RetentionClass, RetentionClasses,
+    RetentionSet, RevokePrincipal, Revoked, SetRetention,
+};
+use vouchlog_vault::{Role, Vault, VaultKeySource};
 
 use super::custody::{self, VaultArgs};
+use super::desk::OpenDesk;
+use super::running::shutdown_signal;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
+
+mod serve;
+mod show;
+
+pub(crate) use serve::ServeArgs;
+use show::ShowArgs;
 
 /// Manage who may use a vault, how long it keeps records, and its key
 #[derive(clap::Args)]
@@ -56,6 +68,10 @@ enum What {
         #[arg(long, value_name = "PERIOD", value_parser = crate::values::period, requires = "class")]
         keep: Option<Duration>,
     },
+    /// Show one record. Its content is shown for a reason, which the log records first
+    Show(Box<ShowArgs>),
+    /// Serve the vault to other machines: the one process that has its key
+    Serve(Box<ServeArgs>),
     /// Check everything for damage: the structure of the database, and the checksums and encrypted parts of every record. Exit status 1 means
     /// that something is damaged
     Check,
@@ -77,64 +93,21 @@ fn role(name: &str) -> Result<Role, String> {
 }
 
 impl Args {
+    /// The server, if that is what runs.
+    pub(crate) fn server(&self) -> Option<&ServeArgs> {
+        match &self.what {
+            What::Serve(serve) => Some(serve),
+            _ => None,
+        }
+    }
+
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (vault, access) = match self.what {
-            What::Check => self.vault.open().await?,
-            _ => self.vault.open_or_create().await?,
-        };
         let (words, answer) = match self.what {
-            What::Grant { name, roles, all_tenants } => {
-                let roles: Roles = roles.into_iter().collect();
-                if roles.has(Role::Admin) && !all_tenants {
-                    let problem = "the role admin concerns every tenant";
-                    return Err(Advice::error(problem, "add --all-tenants"));
-                }
-                let tenant = (!all_tenants).then_some(self.vault.tenant.as_str());
-                let granted = vault.grant(&access, &name, roles, tenant, custody::now_millis()).await;
-                let token = granted.map_err(custody::advise_vault)?.reveal();
-                // The one place that shows a token: it is what was asked for.
-                (token.to_string(), json!({ "name": name, "tenant": tenant, "token": *token }))
-            }
-            What::Revoke { name } => {
-                vault.revoke(&access, &name).await.map_err(custody::advise_vault)?;
-                (format!("{name} has been revoked"), json!({ "revoked": name }))
-            }
-            What::Principals => {
-                let principals = vault.principals(&access).await.map_err(custody::advise_vault)?;
-                let roles = |roles: Roles| roles.iter().map(Role::name).collect::<Vec<_>>();
-                let mut lines: Vec<String> = principals
-                    .iter()
-                    .map(|principal| {
-                        let of = principal
-                            .tenant
-                            .as_ref()
-                            .map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"));
-                        format!("{}  {of}  {}", principal.name, roles(principal.roles).join(", "))
-                    })
-                    .collect();
-                if lines.is_empty() {
-                    lines.push("none: any holder of the key may do everything".to_owned());
-                }
-                let principals: Vec<Value> = principals
-                    .iter()
-                    .map(|principal| json!({ "name": principal.name, "tenant": principal.tenant, "roles": roles(principal.roles) }))
-                    .collect();
-                (lines.join("\n"), json!({ "principals": principals }))
-            }
-            What::Retention { class: Some(class), keep: Some(keep) } => {
-                vault.set_retention(&access, &class, keep).await.map_err(custody::advise_vault)?;
-                (
-                    format!("{class} is kept for at least {}", days(keep)),
-                    json!({ "class": class, "seconds": keep.as_secs() }),
-                )
-            }
-            What::Retention { class, .. } => {
-                let mut classes = vault.retention_classes(&access).await.map_err(custody::advise_vault)?;
-                classes.retain(|(name, _)| class.as_ref().is_none_or(|class| class == name));
-                shown(&classes)
-            }
-            What::Check => return check(&vault, output).await,
+            What::Serve(serve) => return serve.run_until(self.vault, shutdown_signal()?, output).await,
+            What::Show(show) => return show.run(&self.vault, output).await,
+            What::Check => return check(&self.vault.open().await?.0, output).await,
             What::Compact => {
+                let (vault, access) = self.vault.open().await?;
                 let rewriting = output::waiting("rewriting the database");
                 let done = vault.compact(&access).await;
                 rewriting.finish_and_clear();
@@ -142,6 +115,7 @@ impl Args {
                 ("the database was rewritten".to_owned(), json!({ "compacted": true }))
             }
             What::Rewrap { to } => {
+                let (vault, access) = self.vault.open().await?;
                 let key = to.load_or_create().map_err(custody::advise_vault)?;
                 vault.rewrap(&access, key).await.map_err(custody::advise_vault)?;
                 (
@@ -149,22 +123,78 @@ impl Args {
                     json!({ "rewrapped": true }),
                 )
             }
+            asked => {
+                let desk = OpenDesk::managing(&self.vault).await?;
+                let done = ask(&desk, asked, &self.vault.tenant).await;
+                desk.close().await;
+                done?
+            }
         };
         output.answer(&words, &answer)?;
         Ok(Outcome::Fine)
     }
 }
 
+/// What is asked of a desk: principals and retention.
+async fn ask(desk: &OpenDesk, what: What, tenant: &str) -> anyhow::Result<(String, Value)> {
+    Ok(match what {
+        What::Grant { name, roles, all_tenants } => {
+            if roles.contains(&Role::Admin) && !all_tenants {
+                let problem = "the role admin concerns every tenant";
+                return Err(Advice::error(problem, "add --all-tenants"));
+            }
+            let tenant = (!all_tenants).then(|| tenant.to_owned());
+            let roles = roles.into_iter().map(|role| role.name().to_owned()).collect();
+            let Granted { name, tenant, token } = desk.ask(GrantPrincipal { name, roles, tenant }).await?;
+            // The one place that shows a token: it is what was asked for.
+            (token.clone(), json!({ "name": name, "tenant": tenant, "token": token }))
+        }
+        What::Revoke { name } => {
+            let Revoked { revoked } = desk.ask(RevokePrincipal { name }).await?;
+            (format!("{revoked} has been revoked"), json!({ "revoked": revoked }))
+        }
+        What::Principals => {
+            let PrincipalRows { principals } = desk.ask(ListPrincipals::default()).await?;
+            let of = |tenant: &Option<String>| {
+                tenant.as_ref().map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"))
+            };
+            let mut lines: Vec<String> = principals
+                .iter()
+                .map(|one| format!("{}  {}  {}", one.name, of(&one.tenant), one.roles.join(", ")))
+                .collect();
+            if lines.is_empty() {
+                lines.push("none: any holder of the key may do everything".to_owned());
+            }
+            (lines.join("\n"), json!({ "principals": principals }))
+        }
+        What::Retention { class: Some(class), keep: Some(keep) } => {
+            let RetentionSet { class, seconds } =
+                desk.ask(SetRetention { class, seconds: keep.as_secs() }).await?;
+            (
+                format!("{class} is kept for at least {}", days(seconds)),
+                json!({ "class": class, "seconds": seconds }),
+            )
+        }
+        What::Retention { class, .. } => {
+            let RetentionClasses { mut classes } = desk.ask(ListRetention::default()).await?;
+            classes.retain(|known| class.as_ref().is_none_or(|class| *class == known.class));
+            shown(&classes)
+        }
+        What::Show(_) | What::Serve(_) | What::Check | What::Compact | What::Rewrap { .. } => {
+            unreachable!("these are not asked of a desk")
+        }
+    })
+}
+
 /// A retention period in whole days.
-fn days(keep: Duration) -> String {
-    output::count(keep.as_secs() / 86_400, "day", "days")
+fn days(seconds: u64) -> String {
+    output::count(seconds / 86_400, "day", "days")
 }
 
 /// Retention classes in words and as JSON.
-fn shown(classes: &[(String, Duration)]) -> (String, Value) {
-    let lines: Vec<String> = classes.iter().map(|(name, keep)| format!("{name}  {}", days(*keep))).collect();
-    let classes: Vec<Value> =
-        classes.iter().map(|(name, keep)| json!({ "class": name, "seconds": keep.as_secs() })).collect();
+fn shown(classes: &[RetentionClass]) -> (String, Value) {
+    let lines: Vec<String> =
+        classes.iter().map(|known| format!("{}  {}", known.class, days(known.seconds))).collect();
     let words = if lines.is_empty() { "no such retention class".to_owned() } else { lines.join("\n") };
     (words, json!({ "classes": classes }))
 }

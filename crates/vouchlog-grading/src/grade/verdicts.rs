@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
 use crate::field_view::{FieldView, committed, view};
@@ -11,7 +11,7 @@ use crate::terms::{AskedOf, Cause, Severity};
 use crate::validity::{Answer, Validity};
 
 /// Answers. *Indeterminate* stands where something was withheld or is not known; *no* where something is wrong or missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdicts {
     /// Who authorised the action is known.
     pub authorized_known: Answer,

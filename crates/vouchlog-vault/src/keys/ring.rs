@@ -1,6 +1,6 @@
 //! The keys of tenants and persons, unwrapped and within bounds: what the database has of them is wrapped.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac;
@@ -83,6 +83,8 @@ pub(crate) struct KeyRing {
     vault: Vec<u8>,
     /// The newest generation of the list of principals that was seen.
     roster: AtomicU64,
+    /// Whether the newest list had holds that go on.
+    standing: AtomicBool,
     /// Tenants are never deleted, so what is here stays true.
     tenants: Cache<String, Arc<Tenant>>,
     /// Keys of persons by their wrapping, so that a key is found only as long as its row has it. Each has a place of its own in memory,
@@ -94,23 +96,43 @@ impl KeyRing {
     /// Takes the key of the vault `vault`, or refuses one that is not.
     pub(crate) fn new(kek: KeyEncryptionKey, vault: Vec<u8>, key_check: Vec<u8>) -> Result<Self> {
         let opened = open(kek.bytes(), &check_context(), &key_check).ok_or(VaultError::WrongKey)?;
-        if *opened != vault && *opened != with_roster(&vault) {
+        let is_own = |known: CheckedFor| *opened == known.text(&vault);
+        if ![CheckedFor::Keys, CheckedFor::Roster, CheckedFor::Duties].into_iter().any(is_own) {
             return Err(VaultError::damaged("its key check belongs to another vault"));
         }
         let (tenants, subjects) = (Cache::new(CACHED_KEYS), Cache::new(CACHED_KEYS));
-        Ok(Self { kek: Mutex::new((kek, key_check)), vault, roster: AtomicU64::new(0), tenants, subjects })
+        Ok(Self {
+            kek: Mutex::new((kek, key_check)),
+            vault,
+            roster: AtomicU64::new(0),
+            standing: AtomicBool::new(false),
+            tenants,
+            subjects,
+        })
     }
 
-    /// What opens under `kek` alone. It also says that there is a sealed list of principals: a vault of an earlier version, which has
-    /// none, has another one.
-    pub(crate) fn key_check(kek: &KeyEncryptionKey, vault: &[u8]) -> Result<Vec<u8>> {
-        seal(kek.bytes(), &check_context(), &with_roster(vault))
+    /// What opens under `kek` alone. It also says what must be sealed under it: a vault of an earlier version has another one.
+    pub(crate) fn key_check(kek: &KeyEncryptionKey, vault: &[u8], known: CheckedFor) -> Result<Vec<u8>> {
+        seal(kek.bytes(), &check_context(), &known.text(vault))
     }
 
-    /// Whether there must be a sealed list of principals.
-    pub(crate) fn has_roster(&self) -> bool {
+    /// Whether what the vault's key check says reaches as far as this.
+    pub(crate) fn is_checked_for(&self, known: CheckedFor) -> bool {
         let current = lock(&self.kek);
-        open(current.0.bytes(), &check_context(), &current.1).is_some_and(|opened| *opened != self.vault)
+        let opened = open(current.0.bytes(), &check_context(), &current.1);
+        opened.is_some_and(|opened| {
+            opened.len() >= self.vault.len() && opened[self.vault.len()..] >= *known.mark()
+        })
+    }
+
+    /// Whether records may come under a hold as they are kept, as far as is known.
+    pub(crate) fn expects_standing(&self) -> bool {
+        self.standing.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether they may.
+    pub(crate) fn saw_standing(&self, has_standing: bool) {
+        self.standing.store(has_standing, Ordering::Relaxed);
     }
 
     /// The newest generation of the list of principals that was seen.
@@ -187,8 +209,29 @@ impl KeyRing {
     }
 }
 
-fn with_roster(vault: &[u8]) -> Vec<u8> {
-    [vault, &[1]].concat()
+/// What must be sealed in a vault under its key, according to its key check. Each has what is before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckedFor {
+    /// Keys alone.
+    Keys,
+    /// A list of principals.
+    Roster,
+    /// In it, holds and retention classes.
+    Duties,
+}
+
+impl CheckedFor {
+    fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Keys => &[],
+            Self::Roster => &[1],
+            Self::Duties => &[2],
+        }
+    }
+
+    fn text(self, vault: &[u8]) -> Vec<u8> {
+        [vault, self.mark()].concat()
+    }
 }
 
 fn check_context() -> Vec<u8> {

@@ -9,6 +9,7 @@ use vouchlog_stream::StatementKind;
 
 use super::{RECORDS_PER_EVENT, Recorder};
 use crate::access::ReadPermit;
+use crate::operation::Operation;
 use crate::parts::{Parts, PartsError};
 use crate::recording_error::RecordingError;
 use crate::{Access, Query, Role, Row, Vault, VaultError};
@@ -144,7 +145,7 @@ impl Recorder {
         rows: Vec<Row>,
         basis: &str,
     ) -> Result<Vec<ReadRecord>, RecordingError> {
-        access.require(Role::ReadContent)?;
+        access.allow(Operation::ReadContent)?;
         let permit = permit(&rows);
         let context = learn(self.vault(), access).await?;
         let mut read = Vec::with_capacity(rows.len());
@@ -174,7 +175,7 @@ impl Recorder {
         request: PresentationRequest<'_>,
     ) -> Result<Vec<String>, RecordingError> {
         let PresentationRequest { rows, paths, basis, scope } = request;
-        access.require(Role::Disclose)?;
+        access.allow(Operation::Disclose)?;
         let permit = permit(rows);
         let mut presented = Vec::with_capacity(rows.len());
         for row in rows {

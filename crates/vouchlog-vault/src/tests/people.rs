@@ -108,9 +108,12 @@ pub(super) async fn a_hold_of_an_earlier_version_covers_what_is_kept_later(place
     let tenant: String = sqlx::query("SELECT name FROM tenant").fetch_one(&mut raw).await.unwrap().get(0);
     let tenant = vault.shared.find_tenant(&mut raw, &tenant).await.unwrap().unwrap();
     let as_written = tenant.facet_as_written(Facet::Initiator, name).to_vec();
+    super::duties::set_back(&vault, &mut raw).await;
     let update = sqlx::query("UPDATE hold_query SET macs = $1").bind(as_written);
     update.execute(&mut raw).await.unwrap();
     drop(raw);
+    vault.close().await;
+    let (vault, owner) = open(&place).await;
     let later = json!({ "kind": "interaction", "id": "r-7", "initiator": { "iss": "https://a.example/", "sub": "Zoe\u{308}" } });
     let recorder = Desk::open(&vault, &owner, 6, &Entries::default()).recorder().await;
     recorder.record(vec![Record::from_value(later).unwrap().record]).await.unwrap();

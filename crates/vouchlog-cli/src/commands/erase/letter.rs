@@ -5,15 +5,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use vouchlog::{LeafIndex, StatementKind};
-use vouchlog_record::{Facet, RecordId};
+use vouchlog_desk::limits::MAX_NAMED_RECORDS;
+use vouchlog_desk::{
+    CheckErased, CheckedErased, PersonSummary, PlanErasure, PlannedErasure, RefusedRecord, Target,
+};
+use vouchlog_record::RecordId;
 use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_session::plain;
-use vouchlog_vault::{
-    Access, ErasurePlan, Query, Refusal, Role, Row, Scope, Vault, VaultError, Why, learn, read_facts,
-};
 
-use crate::advice::Advice;
+use crate::commands::desk::{self, OpenDesk};
 use crate::commands::named;
 use crate::output;
 use crate::terminal;
@@ -25,22 +25,18 @@ const LISTED: usize = 1_000;
 
 /// What the letter says.
 pub(super) struct Letter {
-    /// Whom it is about, by the names in the records.
-    people: Vec<String>,
     /// What was held.
-    records: Vec<Row>,
-    /// What the records have, by the names of their groups.
-    groups: BTreeSet<String>,
-    /// When parts of them were given to others.
-    given: Vec<i64>,
+    summary: PersonSummary,
+    /// All of it, those erased and those that must stay.
+    records: Vec<RecordId>,
     basis: String,
     written_at: i64,
     /// Those erased.
     erased: BTreeSet<RecordId>,
     /// Indexes of the entries in the log that state it.
-    entries: Vec<u64>,
+    entries: BTreeSet<u64>,
     /// Those that must stay.
-    refusals: Vec<Refusal>,
+    refusals: Vec<RefusedRecord>,
     /// Whether records that could be erased were not: the erasure stopped early, or records came in meanwhile.
     is_unfinished: bool,
 }
@@ -53,41 +49,16 @@ struct Section {
 }
 
 impl Letter {
-    /// Reads what the letter needs of the records that are about to be erased.
-    pub(super) async fn gather(
-        vault: &Vault,
-        access: &Access,
-        plan: &ErasurePlan,
-        name: &str,
-    ) -> anyhow::Result<Self> {
-        access.require(Role::ReadMetadata).map_err(|error| {
-            Advice::error(
-                format!("no letter can be written: {error}"),
-                "use a token with the role read-metadata",
-            )
-        })?;
-        let ids = plan.records.iter().chain(plan.refusals.iter().map(|refusal| &refusal.record));
-        let mut rows = Vec::new();
-        for id in ids {
-            rows.push(vault.row(access, id).await?);
-        }
-        let (mut people, mut groups, mut given) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        for read in read_facts(vault, access, rows.clone(), &learn(vault, access).await?).await? {
-            let Some(record) = read.record else { continue };
-            people.extend(record.subjects_named(name));
-            groups.extend(record.to_object().into_iter().map(|(group, _)| group));
-            given.extend(disclosures(vault, access, &read.row).await?);
-        }
-        rows.sort_by_key(|row| row.started_at);
-        Ok(Self {
-            people: people.into_iter().collect(),
-            records: rows,
-            groups,
-            given: given.into_iter().map(|(at, _)| at).collect(),
+    /// What the letter needs of the records that are about to be erased; none if no letter was asked for.
+    pub(super) fn begin(plan: PlannedErasure) -> Option<Self> {
+        let refused = plan.refusals.into_iter().map(|refusal| refusal.record);
+        Some(Self {
+            summary: plan.summary?,
+            records: plan.records.into_iter().chain(refused).collect(),
             basis: String::new(),
-            written_at: super::custody::now_millis(),
+            written_at: crate::commands::custody::now_millis(),
             erased: BTreeSet::new(),
-            entries: Vec::new(),
+            entries: BTreeSet::new(),
             refusals: Vec::new(),
             is_unfinished: false,
         })
@@ -96,21 +67,21 @@ impl Letter {
     /// What became of the request, as the vault has it now: also if the log could not be reached, or another process did a part.
     pub(super) async fn done(
         mut self,
-        vault: &Vault,
-        access: &Access,
+        desk: &OpenDesk,
         basis: &str,
-        scope: &Scope,
-    ) -> Result<Self, VaultError> {
-        let mut entries = BTreeSet::new();
-        for row in &self.records {
-            if let Some(erasure) = vault.row(access, &row.id).await?.erased {
-                self.erased.insert(row.id.clone());
-                entries.extend(erasure.index.map(LeafIndex::get));
-            }
+        (tenant, target): (Option<String>, Target),
+    ) -> anyhow::Result<Self> {
+        // Not patiently: nothing of this needs the log.
+        for records in self.records.chunks(MAX_NAMED_RECORDS) {
+            let ask = CheckErased { tenant: tenant.clone(), records: records.to_vec() };
+            let CheckedErased { erased, entries } = desk.desk().ask(ask).await.map_err(desk::advise)?;
+            self.erased.extend(erased);
+            self.entries.extend(entries);
         }
-        let left = vault.plan_erasure(access, scope, super::custody::now_millis()).await?;
-        (self.refusals, self.is_unfinished) = (left.refusals, left.more || !left.records.is_empty());
-        (self.basis, self.entries) = (basis.to_owned(), entries.into_iter().collect());
+        let left =
+            desk.desk().ask(PlanErasure { tenant, target, summary: false }).await.map_err(desk::advise)?;
+        self.is_unfinished = left.more || !left.records.is_empty();
+        (self.refusals, self.basis) = (left.refusals, basis.to_owned());
         Ok(self)
     }
 
@@ -140,7 +111,7 @@ impl Letter {
     fn head(&self) -> Vec<(&'static str, String)> {
         vec![
             ("Date", output::moment(self.written_at)),
-            ("About", self.people.join(", ")),
+            ("About", Vec::from_iter(self.summary.people.iter().map(String::as_str)).join(", ")),
             ("Basis", self.basis.clone()),
         ]
     }
@@ -153,20 +124,18 @@ impl Letter {
         let many = output::count(self.records.len() as u64, "record", "records");
         let mut text =
             vec![format!("{many} of your interactions with AI systems {} held.", were(self.records.len()))];
-        if let (Some(first), Some(last)) = (self.records.first(), self.records.last()) {
+        if let (Some(first), Some(last)) = (self.summary.first, self.summary.last) {
             text.push(format!(
                 "They are of the time from {} to {}.",
-                output::moment(first.started_at),
-                output::moment(last.started_at)
+                output::moment(first),
+                output::moment(last)
             ));
         }
-        let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
+        let groups: Vec<&str> = self.summary.groups.iter().map(String::as_str).collect();
         text.push(format!("They had data of these kinds: {}.", groups.join(", ")));
-        let list = listed(
-            self.records
-                .iter()
-                .map(|row| format!("{}: {} of {}", row.id, row.kind, output::moment(row.started_at))),
-        );
+        let rows = self.summary.records.iter();
+        let rows = rows.map(|row| format!("{}: {} of {}", row.id, row.kind, output::moment(row.started_at)));
+        let list = listed(rows, self.records.len());
         Section { heading: "What was held", text, list }
     }
 
@@ -190,7 +159,7 @@ impl Letter {
                 entries.join(", ")
             ));
         }
-        let list = listed(self.erased.iter().map(ToString::to_string));
+        let list = listed(self.erased.iter().map(ToString::to_string), self.erased.len());
         Section { heading: "What was erased", text, list }
     }
 
@@ -214,7 +183,7 @@ impl Letter {
                     .to_owned(),
             );
         }
-        let list = listed(self.refusals.iter().map(reason));
+        let list = listed(self.refusals.iter().map(reason), self.refusals.len());
         Section { heading: "What remains, why, and until when", text, list }
     }
 
@@ -223,8 +192,8 @@ impl Letter {
             "Backups of this store, until they are replaced. What was erased is not brought back from them.".to_owned(),
             "The systems that you talked to, and those that passed your requests on: they keep data of their own.".to_owned(),
         ];
-        if !self.given.is_empty() {
-            let dates: Vec<String> = self.given.iter().map(|at| output::moment(*at)).collect();
+        if !self.summary.given.is_empty() {
+            let dates: Vec<String> = self.summary.given.iter().map(|at| output::moment(*at)).collect();
             list.push(format!(
                 "Parts of these records that were read, or given to others: {}.",
                 dates.join(", ")
@@ -235,25 +204,13 @@ impl Letter {
     }
 }
 
-/// When parts of a record were read or given out, and by which record.
-async fn disclosures(vault: &Vault, access: &Access, row: &Row) -> Result<Vec<(i64, RecordId)>, VaultError> {
-    let query = Query {
-        facets: vec![(Facet::Refers, row.id.as_str().to_owned())],
-        tenant: Some(row.tenant.clone()),
-        kinds: vec![StatementKind::Disclosure],
-        ..Query::default()
-    };
-    let found = vault.find(access, &query).await?;
-    Ok(found.into_iter().map(|row| (row.started_at, row.id)).collect())
-}
-
 fn were(records: usize) -> &'static str {
     if records == 1 { "was" } else { "were" }
 }
 
-/// The first [`LISTED`] lines, and how many more there are.
-fn listed(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
-    let more = lines.len().saturating_sub(LISTED);
+/// The first [`LISTED`] lines, and how many more of all there are.
+fn listed(lines: impl Iterator<Item = String>, of: usize) -> Vec<String> {
+    let more = of.saturating_sub(LISTED);
     let mut list: Vec<String> = lines.take(LISTED).collect();
     if more > 0 {
         list.push(format!("and {more} more"));
@@ -262,20 +219,21 @@ fn listed(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
 }
 
 /// Why a record stays, for the person it is about.
-fn reason(refusal: &Refusal) -> String {
-    let record = &refusal.record;
-    match &refusal.why {
-        Why::LegalHold(_) => {
+fn reason(refusal: &RefusedRecord) -> String {
+    let RefusedRecord { record, hold, until, class, .. } = refusal;
+    match (hold, until, class) {
+        (Some(_), ..) => {
             format!("{record}: it is needed for legal claims, and kept until that is settled")
         }
-        Why::Duty(until) => {
+        (None, Some(until), _) => {
             format!("{record}: the law requires that it is kept until {}", output::moment(*until))
         }
-        Why::UnknownDuty(class) => {
+        (None, None, Some(class)) => {
             format!(
                 "{record}: it is of the class `{class}`, which must be kept; for how long is not settled yet"
             )
         }
+        (None, None, None) => format!("{record}: it must be kept"),
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::{Value, json};
-use vouchlog_record::{Facet, RecordId};
+use vouchlog_desk::{FoundPerson, PlannedErasure};
+use vouchlog_record::Facet;
 use vouchlog_session::plain;
-use vouchlog_vault::{Access, ErasurePlan, Role, Vault, people_named};
 
 use crate::advice::Advice;
 use crate::output;
@@ -22,21 +22,19 @@ pub(super) struct FoundPeople {
 }
 
 impl FoundPeople {
-    /// Reads the names under which the plan's records hold the person.
-    pub(super) async fn read(
-        vault: &Vault,
-        access: &Access,
-        plan: &ErasurePlan,
-        name: &str,
-    ) -> anyhow::Result<Self> {
-        let kept = plan.refusals.iter().map(|refusal| refusal.record.clone());
-        let records: Vec<RecordId> = plan.records.iter().cloned().chain(kept).collect();
-        let names = match access.roles().has(Role::ReadMetadata) {
-            true => Some(people_named(vault, access, &records, name).await?),
-            false => None,
-        };
+    /// The people that a plan found by this name.
+    pub(super) fn of(plan: &PlannedErasure, name: &str) -> Self {
+        let names = plan.people.as_ref().map(|people| {
+            people.iter().map(|FoundPerson { name, records }| (name.clone(), *records)).collect()
+        });
         // With an issuer, all there are belong to one person.
-        Ok(Self { names, records: records.len(), may_be_more: plan.more && !name.contains('|') })
+        let may_be_more = plan.more && !name.contains('|');
+        Self { names, records: plan.records.len() + plan.refusals.len(), may_be_more }
+    }
+
+    /// The names, if the caller may read them.
+    pub(super) fn names(&self) -> Option<Vec<String>> {
+        Some(self.names.as_ref()?.keys().cloned().collect())
     }
 
     pub(super) fn is_empty(&self) -> bool {

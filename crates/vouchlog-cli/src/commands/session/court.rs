@@ -23,7 +23,7 @@ const COMPLETENESS: &str = "vouchlog/v1 completeness";
 pub(super) struct CourtArgs {
     /// Write one HTML file with the fields of --fields, their proofs, the rules and the program that checks them. It opens in any browser,
     /// without a network
-    #[arg(long, value_name = "FILE", requires_all = ["basis", "log_vkey"])]
+    #[arg(long, value_name = "FILE", requires_all = ["basis", "log_vkey", "session"])]
     court: Option<PathBuf>,
     /// Put a completeness file into the court file, as `vouchlog prove-complete` writes it
     #[arg(long, value_name = "FILE", requires = "court")]

@@ -2,32 +2,29 @@
 //! its checkpoint is renewed first, if the log was named.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::path::Path;
 
 use anyhow::Context as _;
-use vouchlog::custody::{CustodyError, Renewer};
-use vouchlog::gateway::Connection;
 use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, VerifyingKey};
+use vouchlog_desk::{OpenedRecord, RecordRow, RenewReceipts, RenewedReceipts, limits::MAX_NAMED_RECORDS};
+use vouchlog_note::limits::MAX_POLICY_BYTES;
 use vouchlog_record::RecordId;
 use vouchlog_session::ProofState;
-use vouchlog_vault::{Access, ReadRecord, Row, Vault};
 
-use crate::commands::custody;
-use crate::connections;
-
-/// How long a report waits for the log. It is made without it, from the receipts that there are.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::commands::desk::{self, OpenDesk};
+use crate::commands::read_file;
 
 /// What receipts are judged by.
 pub(super) struct Judge<'a> {
-    pub(super) vault: &'a Vault,
-    pub(super) access: &'a Access,
+    pub(super) desk: &'a OpenDesk,
+    pub(super) tenant: &'a str,
     /// The log's key. Without it a receipt is taken for what it says.
     pub(super) log: Option<&'a VerifyingKey>,
-    /// Where the log is, to renew receipts.
-    pub(super) url: Option<&'a str>,
-    pub(super) policy: Option<&'a Policy>,
+    /// Whether the desk knows where the log is, to renew receipts.
+    pub(super) can_renew: bool,
+    /// The policy, and its file.
+    pub(super) policy: Option<(&'a Policy, &'a Path)>,
 }
 
 /// How far records are proven, and what the reader must know of it.
@@ -45,29 +42,28 @@ impl Judged {
 
 impl Judge<'_> {
     /// Judges the receipts of records.
-    pub(super) async fn judge(&self, records: &[ReadRecord]) -> anyhow::Result<Judged> {
+    pub(super) async fn judge(&self, records: &[OpenedRecord]) -> anyhow::Result<Judged> {
         let mut judged = Judged::default();
         let mut short = Vec::new();
-        for ReadRecord { row, .. } in records {
-            let proof = self.vault.proof(self.access, &row.id).await.map_err(custody::advise_vault)?;
+        for OpenedRecord { row, proof, .. } in records {
             let state = self.state(row, proof.as_deref())?;
             if state == ProofState::Signed && row.place.is_some() {
-                short.push(row.clone());
+                short.push(row);
             }
             judged.states.insert(row.id.clone(), state);
         }
         if short.is_empty() {
             return Ok(judged);
         }
-        match (self.policy, self.log, self.url) {
+        match (self.policy, self.log, self.can_renew) {
             (None, ..) | (_, None, _) => judged.notes.push(
                 "No policy was given, so no cosignature was checked and no record counts as witnessed (--policy).".to_owned(),
             ),
-            (Some(_), Some(_), None) => judged.notes.push(
+            (Some(_), Some(_), false) => judged.notes.push(
                 "Receipts without a quorum of witnesses were not renewed, because the log was not named (--log).".to_owned(),
             ),
-            (Some(policy), Some(log), Some(url)) => {
-                if let Some(why) = self.renew(&short, &mut judged, (policy, log, url)).await? {
+            (Some((_, policy)), Some(_), true) => {
+                if let Some(why) = self.renew(&short, policy, &mut judged).await? {
                     judged.notes.push(format!("Receipts without a quorum of witnesses were not renewed: {why}."));
                 }
             }
@@ -78,52 +74,46 @@ impl Judge<'_> {
     /// Renews receipts that the policy is not content with. Returns why it could not.
     async fn renew(
         &self,
-        rows: &[Row],
+        rows: &[&RecordRow],
+        policy: &Path,
         judged: &mut Judged,
-        (policy, log, url): (&Policy, &VerifyingKey, &str),
     ) -> anyhow::Result<Option<String>> {
-        let connection = Connection { security: connections::security(), ..Connection::new(url) };
-        let renewer = Renewer::connect(&connection, log.clone(), self.vault.clone(), self.access.clone())?;
-        let renewing = async {
-            if !renewer.is_worthwhile(Some(policy)).await? {
-                return Ok(None);
+        let policy = String::from_utf8(read_file(policy, MAX_POLICY_BYTES)?)?;
+        for rows in rows.chunks(MAX_NAMED_RECORDS) {
+            let ask = RenewReceipts {
+                tenant: Some(self.tenant.to_owned()),
+                records: rows.iter().map(|row| row.id.clone()).collect(),
+                policy: policy.clone(),
+            };
+            let RenewedReceipts { proofs, why_not } = self.desk.ask(ask).await?;
+            if why_not.is_some() {
+                return Ok(why_not);
             }
-            renewer.renew(rows).await.map(Some)
-        };
-        let renewed = match tokio::time::timeout(PATIENCE, renewing).await {
-            Err(_) => return Ok(Some(format!("the log did not respond within {} s", PATIENCE.as_secs()))),
-            Ok(Err(error)) if is_contradiction(&error) => return Err(error.into()),
-            Ok(Err(error)) => return Ok(Some(error.to_string())),
-            Ok(Ok(None)) => {
-                return Ok(Some(
-                    "the newest checkpoint that the log publishes does not satisfy the policy".to_owned(),
-                ));
-            }
-            Ok(Ok(Some(renewed))) => renewed,
-        };
-        for row in rows {
-            if let Some(proof) = renewed.get(&row.id) {
-                judged.states.insert(row.id.clone(), self.state(row, Some(proof))?);
+            for row in rows {
+                if let Some(proof) = proofs.get(row.id.as_str()) {
+                    judged.states.insert(row.id.clone(), self.state(row, Some(proof))?);
+                }
             }
         }
         Ok(None)
     }
 
     /// How far it is proven that the log has the record.
-    fn state(&self, row: &Row, proof: Option<&str>) -> anyhow::Result<ProofState> {
+    fn state(&self, row: &RecordRow, proof: Option<&str>) -> anyhow::Result<ProofState> {
         let (Some(proof), Some(log)) = (proof, self.log) else {
             let waits = row.place.is_none() && proof.is_none();
             return Ok(if waits { ProofState::Waiting } else { ProofState::Signed });
         };
-        let verified = verify(proof.as_bytes(), log, self.policy, Claim::Digest(row.digest));
-        if let (Err(_), Some(_)) = (&verified, self.policy) {
+        let claim = || Ok::<_, anyhow::Error>(Claim::Digest(row.statement().map_err(desk::advise)?.digest));
+        let policy = self.policy.map(|(policy, _)| policy);
+        let verified = verify(proof.as_bytes(), log, policy, claim()?);
+        if let (Err(_), Some(_)) = (&verified, policy) {
             // A receipt may be older than its cosignatures; the log's signature still has to hold.
-            verify(proof.as_bytes(), log, None, Claim::Digest(row.digest))
-                .with_context(|| row.id.to_string())?;
+            verify(proof.as_bytes(), log, None, claim()?).with_context(|| row.id.to_string())?;
             return Ok(ProofState::Signed);
         }
         let verified = verified.with_context(|| row.id.to_string())?;
-        if self.policy.is_none() {
+        if policy.is_none() {
             return Ok(ProofState::Signed);
         }
         let name = |witness: &vouchlog_note::PolicyCosignature| {
@@ -133,14 +123,5 @@ impl Judge<'_> {
             by: verified.witnesses.iter().map(name).collect(),
             until: verified.witnessed.map(|witnessed| witnessed.until),
         })
-    }
-}
-
-/// Whether the log contradicts what the receipts show. A report must not pass over that.
-fn is_contradiction(error: &CustodyError) -> bool {
-    match error {
-        CustodyError::OtherEntry(_) => true,
-        CustodyError::Verify(error) => error.is_finding(),
-        _ => false,
     }
 }

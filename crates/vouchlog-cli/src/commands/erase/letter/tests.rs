@@ -1,21 +1,27 @@
 //! What the letter says, and what it must not: names of cases, and anything that steers a terminal or a browser.
 
+use vouchlog_vault::{Refusal, Why};
+
 use super::*;
 
 fn id(name: &str) -> RecordId {
     RecordId::new(name).unwrap()
 }
 
-fn letter(person: &str, refusals: Vec<Refusal>) -> Letter {
-    Letter {
-        people: vec![person.to_owned()],
-        records: Vec::new(),
+fn letter(person: &str, refusals: Vec<RefusedRecord>) -> Letter {
+    let summary = PersonSummary {
+        people: [person.to_owned()].into(),
         groups: ["initiator", "input", "<script>"].map(str::to_owned).into(),
-        given: vec![1_795_300_000_000],
+        given: [1_795_300_000_000].into(),
+        ..PersonSummary::default()
+    };
+    Letter {
+        summary,
+        records: Vec::new(),
         basis: "GDPR Art. 17(1)(a)".to_owned(),
         written_at: 1_795_400_000_000,
         erased: [id("r-1"), id("r-2")].into(),
-        entries: vec![17],
+        entries: [17].into(),
         refusals,
         is_unfinished: false,
     }
@@ -37,7 +43,7 @@ fn it_says_what_was_erased_what_stays_and_until_when() {
         ("r-4", Why::Duty(2_000_000_000_000)),
         ("r-5", Why::UnknownDuty("financial".to_owned())),
     ];
-    let refusals = refusals.map(|(record, why)| Refusal { record: id(record), why });
+    let refusals = refusals.map(|(record, why)| RefusedRecord::from(&Refusal { record: id(record), why }));
     let letter = letter("https://idp.example|u-1", refusals.to_vec());
     for said in [letter.text(), page::html(&letter)] {
         for part in [

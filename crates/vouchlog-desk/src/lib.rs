@@ -1,0 +1,56 @@
+//! What is asked of a vault: finding and reading records, disclosing, holding and erasing them, its duties and principals. Each is one
+//! [`Ask`] with one [answer](Ask::Answer), in this process or over HTTP, so that a command does not care which.
+//!
+//! ```text
+//! command ─► Desk::ask ─┬─ Here:  Access::narrowed ─► Ask::answer ─► vault, log
+//!                       └─ There: POST /v1/vault/NAME ─► caller ─► Access::narrowed ─► Ask::answer ─► vault, log
+//! ```
+//!
+//! In scope: the asks and their answers, the client of a daemon ([`RemoteDesk`]), its routes and their description ([`serve`]). Out of
+//! scope: how answers are shown (`vouchlog-cli`), what the vault decides and keeps (`vouchlog-vault`), who a caller is
+//! (`vouchlog-access`).
+//!
+//! *Invariant: what a caller may do is decided by the vault's one table, wherever the vault is.* Start with `ask.rs`.
+
+mod ask;
+mod bounds;
+mod erasing;
+mod error;
+mod giving;
+mod holding;
+mod keeping;
+pub mod limits;
+mod local;
+mod person;
+mod principals;
+mod reading;
+mod remote;
+mod row;
+pub mod serve;
+mod sessions;
+
+pub use ask::{Ask, Desk};
+pub use erasing::{
+    CheckErased, CheckedErased, Erase, ErasedRecords, ErasureEntry, FoundPerson, PlanErasure, PlannedErasure,
+    RefusedRecord, Target,
+};
+pub use error::DeskError;
+pub use giving::{BundleSession, MadeBundle, Present, Presented, ProofsFrom};
+pub use holding::{HeldRecords, HoldRow, HoldRows, LiftHold, Lifted, ListHolds, PlaceHold};
+pub use keeping::{
+    CountRecords, CountedRecords, ListRetention, RetentionClass, RetentionClasses, RetentionSet, SetRetention,
+};
+pub use local::{LocalDesk, LogAddress};
+pub use person::{PersonSummary, SummarizedRecord};
+pub use principals::{
+    GrantPrincipal, Granted, ListPrincipals, PrincipalRow, PrincipalRows, RevokePrincipal, Revoked,
+};
+pub use reading::{
+    FindRecords, FoundRecords, OpenedRecord, ReasonForContent, RenewReceipts, RenewedReceipts, ShowRecord,
+};
+pub use remote::RemoteDesk;
+pub use row::{FacetValue, RecordRow, RowErasure, RowPlace};
+pub use sessions::{
+    DeclaredLoss, ListSessions, OpenSession, SessionPage, SessionRow, SessionRows, TaughtRecord,
+    whole_session,
+};

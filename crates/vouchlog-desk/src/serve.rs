@@ -1,0 +1,260 @@
+//! The routes of a daemon: one for each ask, `POST` with JSON. Names of people are in bodies alone, never in a URL, which proxies and
+//! logs keep.
+//!
+//! ```text
+//! request ─► caller (401, 403) ─► body (413, 415, 422) ─► turn (503) ─► Access::narrowed (403, 404) ─► Ask::answer
+//! ```
+//!
+//! A call is carried out to its end whether or not its caller waits: nothing is left half done because a connection broke.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use axum::{Json, Router};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+use utoipa::openapi::OpenApi;
+use vouchlog_access::{Access as Callers, CertificateNames, Denied, Person};
+use vouchlog_api::{Error, ErrorKind};
+use vouchlog_runtime::{Readiness, charge, request_id};
+use vouchlog_server::{Problem, Server, ServerConfig, read_body, refusal};
+use vouchlog_vault::{Access, Token, VaultError};
+
+use crate::ask::{Ask, carry_out};
+use crate::erasing::{CheckErased, Erase, PlanErasure};
+use crate::error::DeskError;
+use crate::giving::{BundleSession, Present};
+use crate::holding::{LiftHold, ListHolds, PlaceHold};
+use crate::keeping::{CountRecords, ListRetention, SetRetention};
+use crate::limits::{CALL_TIMEOUT, CALLS_AT_ONCE, MAX_REQUEST_BYTES, TURN_PATIENCE};
+use crate::local::LocalDesk;
+use crate::principals::{GrantPrincipal, ListPrincipals, RevokePrincipal};
+use crate::reading::{FindRecords, RenewReceipts, ShowRecord};
+use crate::remote::PATH;
+use crate::sessions::{ListSessions, OpenSession};
+
+mod describe;
+
+/// A vault, and who may ask it.
+#[derive(Debug)]
+pub struct Service {
+    desk: LocalDesk,
+    callers: Callers,
+    turns: Semaphore,
+}
+
+/// The routes, each with its description.
+struct Routes {
+    router: Router<Arc<Service>>,
+    document: OpenApi,
+}
+
+impl Service {
+    /// Serves a vault. Callers are recognised by tokens of the vault, or by `callers`; then the vault's principal of the same name says
+    /// what they may do.
+    pub fn new(desk: LocalDesk, callers: Callers) -> Arc<Self> {
+        Arc::new(Self { desk, callers, turns: Semaphore::new(CALLS_AT_ONCE) })
+    }
+
+    /// The vault.
+    pub fn desk(&self) -> &LocalDesk {
+        &self.desk
+    }
+
+    /// Lets go of the vault. Calls that still run keep it.
+    pub async fn close(self: Arc<Self>) {
+        // A call that outlived its server's patience is finished by the next start.
+        if let Some(service) = Arc::into_inner(self) {
+            service.desk.close().await;
+        }
+    }
+
+    /// A server of it.
+    pub fn server(self: &Arc<Self>, config: ServerConfig) -> Server {
+        let (routes, document) = self.routes();
+        let asked = Arc::clone(self);
+        let health = move || {
+            let desk = asked.desk();
+            let spool = desk.gateway().map_or(Ok(()), vouchlog::gateway::Gateway::readiness);
+            let trouble = desk.gateway().and_then(|gateway| gateway.status().trouble);
+            let readiness = Readiness::new().unless("vault", desk.vault().impediment()).check("spool", spool);
+            // A log that is away keeps nothing from being recorded.
+            match trouble {
+                Some(trouble) => readiness.note("log", trouble),
+                None => readiness,
+            }
+        };
+        let config = ServerConfig { request_timeout: CALL_TIMEOUT, ..config };
+        let server = Server::routes(routes, Router::new(), config).describe(document);
+        server.health(health).access(self.callers.clone())
+    }
+
+    /// The routes, and what describes them.
+    fn routes(self: &Arc<Self>) -> (Router, OpenApi) {
+        let routes = Routes { router: Router::new(), document: describe::document() }
+            .with::<FindRecords>()
+            .with::<ListSessions>()
+            .with::<OpenSession>()
+            .with::<ShowRecord>()
+            .with::<RenewReceipts>()
+            .with::<Present>()
+            .with::<BundleSession>()
+            .with::<PlaceHold>()
+            .with::<LiftHold>()
+            .with::<ListHolds>()
+            .with::<PlanErasure>()
+            .with::<Erase>()
+            .with::<CheckErased>()
+            .with::<SetRetention>()
+            .with::<ListRetention>()
+            .with::<CountRecords>()
+            .with::<GrantPrincipal>()
+            .with::<RevokePrincipal>()
+            .with::<ListPrincipals>();
+        (routes.router.with_state(Arc::clone(self)), routes.document)
+    }
+}
+
+impl Routes {
+    fn with<A: Ask>(mut self) -> Self {
+        let path = format!("{PATH}{}", A::NAME);
+        describe::add::<A>(&mut self.document, &path);
+        let route: MethodRouter<Arc<Service>> = post(handle::<A>);
+        Self { router: self.router.route(&path, route), ..self }
+    }
+}
+
+/// Why a request is not carried out.
+enum Refused {
+    Caller(Denied),
+    Request(Box<Problem>),
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Caller(denied) => refusal(denied),
+            Self::Request(problem) => problem.into_response(),
+        }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Request(Box::new(error.into()))
+    }
+}
+
+impl From<DeskError> for Refused {
+    fn from(error: DeskError) -> Self {
+        Error::from(&error).into()
+    }
+}
+
+async fn handle<A: Ask>(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Refused> {
+    let (parts, body) = request.into_parts();
+    let access = service.caller(&parts).await?;
+    if !is_json(&parts) {
+        return Err(Refused::Request(Box::new(Problem::unsupported("application/json"))));
+    }
+    let body =
+        read_body(body, MAX_REQUEST_BYTES).await.map_err(|problem| Refused::Request(Box::new(problem)))?;
+    // The reason may quote what was sent, which names people: it goes back to its sender and nowhere else.
+    let ask: A = serde_json::from_slice(&body)
+        .map_err(|error| Refused::Request(Box::new(Problem::unprocessable(error.to_string()))))?;
+    let busy =
+        || Error::new(ErrorKind::Overloaded { retry_after: TURN_PATIENCE }, "the vault is busy: retry");
+    // A turn lasts as long as the call, which may outlive its request.
+    let carried_out = {
+        let service = Arc::clone(&service);
+        let (turn, turned) = (Arc::clone(&service), TURN_PATIENCE);
+        let call = async move {
+            let Ok(Ok(_turn)) = tokio::time::timeout(turned, turn.turns.acquire()).await else {
+                return Err(Refused::from(busy()));
+            };
+            Ok(carry_out(&service.desk, &access, ask).await?)
+        };
+        let call = call.instrument(tracing::Span::current());
+        match request_id::current() {
+            Some(id) => tokio::spawn(request_id::scope(id, call)),
+            None => tokio::spawn(call),
+        }
+    };
+    let answer = carried_out.await.map_err(|_| {
+        tracing::error!("a call of the vault panicked");
+        Error::internal("internal error: the operator finds the details in the server's log")
+    })??;
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::OK, no_store, Json(answer)).into_response())
+}
+
+fn is_json(parts: &Parts) -> bool {
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+impl Service {
+    /// What the caller of a request may do. Everything it may not is decided by the vault.
+    async fn caller(&self, parts: &Parts) -> Result<Access, Refused> {
+        let access = match vault_token(parts) {
+            Some(token) => {
+                let unknown = || Refused::Caller(Denied::Invalid("the token is not known"));
+                let token = Token::parse(token).map_err(|_| unknown())?;
+                match self.desk.vault().authenticate(&token).await {
+                    Err(VaultError::TokenUnknown) => return Err(unknown()),
+                    access => access.map_err(DeskError::from)?,
+                }
+            }
+            None => self.principal(parts).await?,
+        };
+        if !charge::to(|| format!("principal {}", access.name())) {
+            return Err(Error::new(
+                ErrorKind::Overloaded { retry_after: TURN_PATIENCE },
+                "too many requests of this principal",
+            )
+            .into());
+        }
+        Ok(access)
+    }
+
+    /// The same of a caller that an access file recognises: the vault's principal of the same name.
+    async fn principal(&self, parts: &Parts) -> Result<Access, Refused> {
+        let certificate = parts.extensions.get::<CertificateNames>();
+        let principal =
+            self.callers.authenticate(&parts.headers, certificate).await.map_err(Refused::Caller)?;
+        let Some(name) = principal.name() else { return Err(Refused::Caller(Denied::Missing)) };
+        let access = match self.desk.vault().principal(name).await {
+            Err(VaultError::UnknownPrincipal(_)) => {
+                let denied = Denied::Forbidden("the caller is known, and no principal of this vault");
+                self.callers.count(denied);
+                return Err(Refused::Caller(denied));
+            }
+            access => access.map_err(DeskError::from)?,
+        };
+        match principal.person() {
+            Person::Sole => Ok(access),
+            Person::OfGroup(person) => Ok(access.of_person(person)),
+            Person::Unnamed => {
+                let denied = Denied::Forbidden(
+                    "the token is of a group and names nobody, so it cannot be put on record",
+                );
+                self.callers.count(denied);
+                Err(Refused::Caller(denied))
+            }
+        }
+    }
+}
+
+/// A token of the vault, if the request has one. What is not plainly one is left to those who judge other tokens.
+fn vault_token(parts: &Parts) -> Option<&str> {
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(Token::PREFIX)).then_some(token)
+}

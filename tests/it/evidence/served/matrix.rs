@@ -1,0 +1,161 @@
+//! Each role with each tenant and each thing that can be asked: what the table says is what is answered.
+
+use serde_json::{Value, json};
+
+use super::Served;
+
+/// Something to ask of a tenant: its name, its body, the roles it takes, and whether it concerns every tenant.
+struct Cell {
+    name: &'static str,
+    body: fn(&str) -> Value,
+    roles: &'static [&'static str],
+    reach: Reach,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Reach {
+    /// The tenant that is named.
+    Tenant,
+    /// None in particular.
+    Any,
+    /// Every tenant.
+    Every,
+}
+
+const CELLS: [Cell; 21] = [
+    cell("find-records", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("list-sessions", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("open-session", session, &["read-metadata"], Reach::Tenant),
+    cell("open-session", session_with_content, &["read-content", "read-metadata"], Reach::Tenant),
+    cell("show-record", record, &["read-metadata"], Reach::Tenant),
+    cell("show-record", record_with_content, &["read-content", "read-metadata"], Reach::Tenant),
+    cell("renew-receipts", receipts, &["read-metadata"], Reach::Tenant),
+    cell("check-erased", records, &["read-metadata"], Reach::Tenant),
+    cell("count-records", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("list-holds", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("list-retention", |_| json!({}), &["read-metadata"], Reach::Any),
+    cell("present", fields, &["disclose", "read-metadata"], Reach::Tenant),
+    cell("bundle-session", bundle, &["disclose", "read-metadata"], Reach::Tenant),
+    cell("place-hold", hold, &["erase"], Reach::Tenant),
+    cell("lift-hold", release, &["erase"], Reach::Tenant),
+    cell("plan-erasure", plan, &["erase"], Reach::Tenant),
+    cell("erase", erasure, &["erase"], Reach::Tenant),
+    cell("set-retention", |_| json!({ "class": "fin", "seconds": 86_400 }), &["erase"], Reach::Every),
+    cell("grant-principal", |_| json!({ "name": "new", "roles": ["submit"] }), &["admin"], Reach::Every),
+    cell("revoke-principal", |_| json!({ "name": "new" }), &["admin"], Reach::Every),
+    cell("list-principals", |_| json!({}), &["admin"], Reach::Every),
+];
+
+const fn cell(
+    name: &'static str,
+    body: fn(&str) -> Value,
+    roles: &'static [&'static str],
+    reach: Reach,
+) -> Cell {
+    Cell { name, body, roles, reach }
+}
+
+fn session(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "session": format!("s-{tenant}") })
+}
+
+fn session_with_content(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "session": format!("s-{tenant}"), "content": { "basis": "case" } })
+}
+
+fn record(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "record": format!("r-{tenant}") })
+}
+
+fn record_with_content(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "record": format!("r-{tenant}"), "content": { "basis": "case" } })
+}
+
+fn receipts(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "records": [format!("r-{tenant}")], "policy": "quorum none\n" })
+}
+
+fn records(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "records": [format!("r-{tenant}")] })
+}
+
+fn fields(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "record": format!("r-{tenant}"), "fields": ["/outcome/state"], "basis": "case" })
+}
+
+fn bundle(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "session": format!("s-{tenant}"), "fields": ["/outcome"], "basis": "case" })
+}
+
+fn hold(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "name": format!("case-{tenant}"), "reason": "a claim", "records": [format!("r-{tenant}")] })
+}
+
+fn release(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "name": format!("case-{tenant}"), "reason": "over" })
+}
+
+fn plan(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "target": { "record": format!("owed-{tenant}") } })
+}
+
+fn erasure(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "target": { "record": format!("owed-{tenant}") }, "basis": "none" })
+}
+
+const PRINCIPALS: [(&str, &str, Option<&str>); 20] = [
+    ("submit of default", "submit", Some("default")),
+    ("submit of acme", "submit", Some("acme")),
+    ("submit of all", "submit", None),
+    ("reader of default", "read-metadata", Some("default")),
+    ("reader of acme", "read-metadata", Some("acme")),
+    ("reader of all", "read-metadata", None),
+    ("content of default", "read-content", Some("default")),
+    ("content of acme", "read-content", Some("acme")),
+    ("content of all", "read-content", None),
+    ("disclose of default", "disclose", Some("default")),
+    ("disclose of acme", "disclose", Some("acme")),
+    ("disclose of all", "disclose", None),
+    ("erase of default", "erase", Some("default")),
+    ("erase of acme", "erase", Some("acme")),
+    ("erase of all", "erase", None),
+    ("admin", "admin", None),
+    ("investigator of default", "read-metadata,read-content,disclose", Some("default")),
+    ("investigator of acme", "read-metadata,read-content,disclose", Some("acme")),
+    ("investigator of all", "read-metadata,read-content,disclose", None),
+    ("everything of acme", "submit,read-metadata,read-content,disclose,erase", Some("acme")),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_role_tenant_and_operation_is_answered_as_the_table_says() {
+    let served = Served::start(&PRINCIPALS, &[]);
+    let mut wrong = Vec::new();
+    for (principal, roles, own) in PRINCIPALS {
+        let has = |role: &&str| roles.split(',').any(|one| one == *role);
+        for Cell { name, body, roles: needed, reach } in &CELLS {
+            for tenant in ["default", "acme"] {
+                let expected = if !needed.iter().all(|role| has(role)) {
+                    // Of what takes two roles the second is asked for once the tenant is known.
+                    let is_foreign = *reach == Reach::Tenant && own.is_some_and(|own| own != tenant);
+                    if has(&needed[0]) && is_foreign { 404 } else { 403 }
+                } else if *reach == Reach::Every && own.is_some() {
+                    403
+                } else if *reach == Reach::Tenant && own.is_some_and(|own| own != tenant) {
+                    404
+                } else {
+                    200
+                };
+                // The second grant and revocation of a pair find what the first left.
+                let (status, said) = served.send(principal, name, &body(tenant)).await;
+                let is_gone = *name == "revoke-principal" && expected == 200 && status == 404;
+                if status != expected && !is_gone {
+                    wrong.push(format!(
+                        "{principal}: {name} of {tenant}: {status} instead of {expected}: {said}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(served.daemon.terminate(), 0);
+}
