@@ -89,8 +89,8 @@ pub(crate) struct Running {
 
 /// Writes log lines from now on, filtered by `--trace`, and exports if an endpoint is set.
 pub(crate) fn start(filter: Option<&str>, wanted: Option<&Wanted<'_>>) -> anyhow::Result<Running> {
-    // The lookup index's database reports each of its files. What the client meets, the other commands report themselves.
-    let default = if wanted.is_some() { "info,fjall=warn,lsm_tree=warn" } else { "warn,vouchlog_client=off" };
+    // What the client meets, the other commands report themselves.
+    let default = if wanted.is_some() { "info" } else { "warn,vouchlog_client=off" };
     let filter = EnvFilter::try_new(filter.unwrap_or(default)).context("--trace")?;
     let format = wanted.map_or(LogFormat::Text, |wanted| wanted.args.log_format);
     let lines = tracing_subscriber::fmt::layer()

@@ -32,6 +32,8 @@ pub struct Options {
     pub kept_ended_streams: usize,
     /// What the house stream may log in a day as long as the operator has set no quota for it.
     pub house_limits: DailyLimits,
+    /// Entries by which the log may outrun its lookup index before it pushes back.
+    pub max_index_lag: u64,
     /// How sealed data is read again while the log runs; off by default.
     pub scrub: ScrubOptions,
 }
@@ -48,6 +50,7 @@ impl Default for Options {
             witness_patience: limits::WITNESS_PATIENCE,
             kept_ended_streams: limits::KEPT_ENDED_STREAMS,
             house_limits: DailyLimits::default(),
+            max_index_lag: limits::MAX_INDEX_LAG,
             scrub: ScrubOptions::default(),
         }
     }

@@ -20,7 +20,7 @@ use crate::enroller::Enroller;
 use crate::follow::Follower;
 use crate::prepare::{self, Prepared};
 use crate::publish::{Published, Sequenced};
-use crate::queue::{Committed, Done, Queue, Request};
+use crate::queue::{Committed, Done, Queue, Request, index_pushback};
 use crate::read::Reader;
 use crate::scrubber::Scrubber;
 use crate::state::Shared;
@@ -135,6 +135,9 @@ impl<S: Store> Engine<S> {
             .unless("clock", shared.time.trouble());
         if let Some(follower) = &self.inner.follower {
             readiness = readiness.unless("index", follower.failure());
+            if let Some(behind) = follower.behind(newest.size()) {
+                readiness = readiness.note("index", behind);
+            }
         } else if let Some(reason) = self.missing_index() {
             readiness = readiness.unless("index", Some(reason));
         }
@@ -179,6 +182,12 @@ impl<S: Store> Engine<S> {
     /// Queues a prepared request and waits for what becomes of it.
     async fn submit(&self, request: Request) -> Result<(Done, Option<Arc<Committed>>)> {
         let inner = &self.inner;
+        if request.has_statements()
+            && let Some(follower) = &inner.follower
+            && follower.lag().is_too_far(self.sequenced().size())
+        {
+            return Err(index_pushback());
+        }
         let outcome = inner.queue.submit(request)?;
         inner.shared.metrics.queued.set(inner.queue.waiting() as u64);
         outcome.await.unwrap_or_else(|_| Err(Error::unavailable("the log stopped before it could respond")))

@@ -1,5 +1,5 @@
-//! The follower: reads entries behind the commits and fills the lookup index. It may lag, fail, or start over; the log does not
-//! wait for it.
+//! The follower: reads entries behind the commits and fills the lookup index. It may fail or start over, and the log goes on; it may
+//! lag within bounds (`lag.rs`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,7 +12,8 @@ use vouchlog_note::Origin;
 use vouchlog_storage::{Index, IndexBatch, RunEntry, Store, StoreError, key_prefix};
 use vouchlog_stream::{Entry, StatementEntry, StreamOpening};
 
-use crate::limits::MAX_FOLLOW_ENTRIES;
+use crate::lag::Lag;
+use crate::limits::{MAX_FOLLOW_ENTRIES, MAX_INDEX_LAG};
 use crate::publish::Sequenced;
 use crate::read::{WIDTH, framed_bundle};
 use crate::recall::stream_key_prefix;
@@ -22,6 +23,9 @@ use crate::state::Shared;
 /// failure.
 const REST: Duration = Duration::from_millis(250);
 
+/// An index that is far behind reports its progress once for so many entries, a power of two.
+const REPORT_EVERY: u64 = 1 << 22;
+
 /// The handle on the follower's thread, which ends when the handle is dropped.
 pub(crate) struct Follower {
     index: Arc<dyn Index>,
@@ -29,16 +33,26 @@ pub(crate) struct Follower {
     covered: watch::Receiver<u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Control {
     stop: AtomicBool,
     rebuild: AtomicBool,
     failure: Mutex<Option<String>>,
+    lag: Lag,
+    /// Whether it was reported that the index is being filled.
+    is_filling: AtomicBool,
 }
 
 impl Follower {
     pub(crate) fn start<S: Store>(shared: &Arc<Shared<S>>, index: Arc<dyn Index>) -> std::io::Result<Self> {
-        let control = Arc::new(Control::default());
+        let control = Control {
+            stop: AtomicBool::new(false),
+            rebuild: AtomicBool::new(false),
+            failure: Mutex::default(),
+            lag: Lag::new(shared.options.max_index_lag),
+            is_filling: AtomicBool::new(false),
+        };
+        let control = Arc::new(control);
         let (covered_now, covered) = watch::channel(0);
         let worker =
             Worker { shared: Arc::downgrade(shared), index: index.clone(), control: control.clone() };
@@ -69,6 +83,21 @@ impl Follower {
 
     pub(crate) fn failure(&self) -> Option<String> {
         self.control.failure.lock().clone()
+    }
+
+    pub(crate) fn lag(&self) -> &Lag {
+        &self.control.lag
+    }
+
+    /// How far the index lags behind a log of this size, in words; `None` when that is no more than a busy log's does.
+    pub(crate) fn behind(&self, size: TreeSize) -> Option<String> {
+        let lag = self.lag();
+        let covered = lag.covered();
+        (lag.of(size) > MAX_FOLLOW_ENTRIES).then(|| {
+            format!(
+                "it covers {covered} of the log's {size} entries; lookups of the others return unavailable"
+            )
+        })
     }
 }
 
@@ -101,6 +130,7 @@ impl<S: Store> Worker<S> {
                 Ok(false) => drop(tokio::time::timeout(REST, heads.changed()).await),
                 Err(error) => {
                     let error = error.to_string();
+                    self.control.lag.excuse();
                     // Retried four times a second: once reported is enough.
                     if self.control.failure.lock().replace(error.clone()).as_ref() != Some(&error) {
                         tracing::warn!(error, "the lookup index could not follow");
@@ -126,16 +156,33 @@ impl<S: Store> Worker<S> {
             let message = format!("it covers {seen} entries, the log has {}", sequenced.size());
             return Err(StoreError::Damaged(message));
         }
-        covered.send_replace(from);
-        shared.metrics.index_size.set(from);
+        self.covers(&shared, from, sequenced.size(), covered);
         if from == sequenced.size().get() {
             return Ok(false);
         }
         let batch = read(&*shared.store, &shared.origin, sequenced, from)?;
         self.index.put(&batch)?;
-        covered.send_replace(batch.upto);
-        shared.metrics.index_size.set(batch.upto);
-        Ok(true)
+        let now = self.index.covered()?;
+        self.covers(&shared, now, sequenced.size(), covered);
+        // One that takes nothing now is asked again in a moment.
+        Ok(now != from)
+    }
+
+    /// Shows how much of the log is covered.
+    fn covers(&self, shared: &Shared<S>, now: u64, size: TreeSize, covered: &watch::Sender<u64>) {
+        let before = covered.send_replace(now);
+        let lag = &self.control.lag;
+        lag.note(now, size);
+        shared.metrics.index_size.set(now);
+        shared.metrics.index_lag.set(lag.of(size));
+        if lag.of(size) > MAX_INDEX_LAG {
+            let was_filling = self.control.is_filling.swap(true, Ordering::Relaxed);
+            if !was_filling || before / REPORT_EVERY != now / REPORT_EVERY {
+                tracing::info!(covered = now, size = size.get(), "the lookup index is being filled");
+            }
+        } else if lag.of(size) == 0 && self.control.is_filling.swap(false, Ordering::Relaxed) {
+            tracing::info!(size = size.get(), "the lookup index covers all of the log");
+        }
     }
 }
 
@@ -147,7 +194,7 @@ fn read(
     from: u64,
 ) -> Result<IndexBatch, StoreError> {
     let end = sequenced.size().get().min(from + MAX_FOLLOW_ENTRIES);
-    let mut batch = IndexBatch { upto: end, ..IndexBatch::default() };
+    let mut batch = IndexBatch { from, upto: end, ..IndexBatch::default() };
     for bundle in from / WIDTH..end.div_ceil(WIDTH) {
         let framed = framed_bundle(store, sequenced, bundle)?;
         for (entry, index) in framed.entries().zip(bundle * WIDTH..) {

@@ -4,7 +4,7 @@
 //! [`Engine`] is the handle programs hold (`engine.rs`), `prepare.rs` checks a request before it queues, `queue.rs` bounds what waits,
 //! `draft.rs` turns requests into entries, `edge.rs` keeps the unfinished right edge, `commit.rs` watches the store,
 //! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs`
-//! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index, `evict.rs` lets streams that have
+//! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index and `lag.rs` bounds its lag, `evict.rs` lets streams that have
 //! ended leave memory and `recall.rs` reads them back, `fsck.rs` checks a store, `scrubber.rs` does so while the log runs,
 //! `rebuild.rs` writes a log again from its entries, `quotas.rs` holds what gateways may log in a day.
 //!
@@ -24,6 +24,7 @@ pub mod fsck;
 mod engine;
 mod engine_error;
 mod enroller;
+mod lag;
 pub mod limits;
 mod log_time;
 mod metrics;

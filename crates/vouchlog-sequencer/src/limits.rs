@@ -70,3 +70,7 @@ pub const LOOKUP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Entries the follower indexes in one write.
 pub const MAX_FOLLOW_ENTRIES: u64 = 8_192;
+
+/// Entries by which the log may outrun its lookup index, unless configured otherwise. The follower indexes as many in [`LOOKUP_PATIENCE`], so a lookup still finds what
+/// was logged last. Beyond it callers are told to come back.
+pub const MAX_INDEX_LAG: u64 = 1 << 20;

@@ -79,6 +79,15 @@ pub(crate) struct Append {
 }
 
 impl Request {
+    /// Whether it adds statements, as opposed to heads and what operators send.
+    pub(crate) fn has_statements(&self) -> bool {
+        match self {
+            Self::Append(append) => !append.statements.is_empty(),
+            Self::House { .. } => true,
+            _ => false,
+        }
+    }
+
     /// How much of a batch it takes.
     pub(crate) fn weight(&self) -> usize {
         match self {
@@ -244,6 +253,14 @@ fn pushback() -> Error {
     Error::new(
         ErrorKind::Overloaded { retry_after: limits::RETRY_AFTER },
         "too many statements are queued: retry the same request later",
+    )
+}
+
+/// For a log that waits for its lookup index.
+pub(crate) fn index_pushback() -> Error {
+    Error::new(
+        ErrorKind::Overloaded { retry_after: limits::RETRY_AFTER },
+        "the log waits for its lookup index: retry the same request later",
     )
 }
 

@@ -1,7 +1,7 @@
 //! Looking at a data directory, stopped or in use, without writing to it.
 //!
-//! Every file is opened for reading only. sled and fjall write when they open a database, so each is examined as a copy in a
-//! temporary directory, and only while no process has the store open: a copy of a changing database proves nothing.
+//! Every file is opened for reading only. sled writes when it opens a database, so it is examined as a copy in a temporary directory, and
+//! only while no process has the store open: a copy of a changing database proves nothing. The lookup index is read where it is.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::contents::Contents;
 use crate::damage::Damage;
 use crate::files::copy_dir;
 use crate::first_copy::FirstCopy;
-use crate::index::FjallIndex;
+use crate::index::RunIndex;
 use crate::live::Live;
 use crate::names::{BACKUP, LEDGER, LIVE, OPEN, SIGNED};
 use crate::read_only::ReadOnly;
@@ -39,15 +39,15 @@ pub struct Examined {
     pub running: bool,
     /// The store, unless both copies of its living part are unreadable.
     pub store: Option<ReadOnly>,
-    /// A copy of the lookup index, if there is one and it could be opened.
-    pub index: Option<FjallIndex>,
+    /// The lookup index, if there is one and it is whole.
+    pub index: Option<RunIndex>,
     /// What is wrong with FORMAT, SIGNED, the ledger, sled or the lookup index.
     pub damages: Vec<Damage>,
     /// What was not examined, and why.
     pub left_out: Vec<String>,
     /// What the next start will do by itself. No damage.
     pub notes: Vec<String>,
-    #[expect(dead_code, reason = "held for its drop, after the index is closed")]
+    #[expect(dead_code, reason = "held for its drop")]
     scratch: Scratch,
 }
 
@@ -77,7 +77,7 @@ pub fn examine(dir: &Path) -> Result<Option<Examined>, StoreError> {
     let signed = look.signed(is_begun && has_ledger);
     let ledger = look.ledger(is_begun && has_ledger);
     let sled = look.sled(&scratch, is_begun)?;
-    let index = look.index(&scratch)?;
+    let index = look.index();
     drop(lock);
     let contents = look.compare(ledger, sled);
     let store = contents.map(|contents| look.store(contents, signed));
@@ -291,23 +291,28 @@ impl<'a> Look<'a> {
         if readable { Err(error) } else { Ok(Some(error.to_string())) }
     }
 
-    fn index(&mut self, scratch: &Scratch) -> Result<Option<FjallIndex>, StoreError> {
+    fn index(&mut self) -> Option<RunIndex> {
         let path = self.dir.join("index");
         if !path.is_dir() {
-            return Ok(None);
+            return None;
         }
         if self.running {
             self.left_out.push("index/: the lookup index cannot be examined while a log has it open".into());
-            return Ok(None);
+            return None;
         }
-        let copy = scratch.path().join("index");
-        copy_dir(&path, &copy)?;
-        match FjallIndex::open_existing(&copy) {
-            Ok(index) => Ok(Some(index)),
+        match RunIndex::open_existing(&path) {
+            Ok(Some(index)) => Some(index),
+            Ok(None) => {
+                self.notes.push(
+                    "index/ is not a lookup index of this version; the next start deletes and rebuilds it"
+                        .into(),
+                );
+                None
+            }
             Err(error) => {
-                let message = format!("{error}; it may be deleted, the next start rebuilds it");
+                let message = format!("{error}; a running log rebuilds the part once it reads it");
                 self.damage("index", self.whole("index"), message);
-                Ok(None)
+                None
             }
         }
     }

@@ -1,72 +1,82 @@
-//! The lookup index in fjall, a log-structured store made for random keys.
+//! The lookup index: sorted runs, each of a range of entries, written once and merged in the background.
+//!
+//! What is indexed comes in order, never changes, and is never deleted, so the index needs no general database.
 //!
 //! ```text
-//! "L" || leaf hash prefix (8) || index (8)             → nothing
-//! "D" || digest prefix (8)    || index (8)             → nothing
-//! "R" || stream (8) || sequence of first (8)           → index of first (8)
-//! "K" || stream key prefix (8) || stream (8)           → nothing
-//! "H" || stream (8)                                    → index of its newest signed head (8)
-//! "S" || stream (8)                                    → the stream that continued it (8)
-//! "V"                                                  → size that all tables cover (8)
-//! "C"                                                  → size that "L", "D" and "R" cover (8)
+//! <index>/FORMAT             "vouchlog index 1\n"
+//! <index>/<start>-<end>.run  all that is known of these entries; see `run.rs`
+//! <index>/SEEN               two slots: how far the index ever reached
 //! ```
 //!
-//! Earlier versions kept "L", "D" and "R" alone, and wrote "C". An index of theirs has no "V", so it is filled again from the first
-//! entry; "C" stays, since it shows how long the log was.
+//! The newest entries, up to 65,536, are in memory until they are written as a run. There is no list of runs: their names show what
+//! they cover, a run within a longer one is left over from a merge, and a gap is filled again from the log. A file is written under a
+//! temporary name, synced, and renamed, so a crash leaves whole runs only. What is read is checked block by block; a run that is damaged
+//! is deleted, and until it was built again the index covers no more than what lies before it.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use fjall::config::{BlockSizePolicy, FilterPolicy, PinningPolicy};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use parking_lot::RwLock;
+use vouchlog_ledger::{Disk, Folder};
 use vouchlog_merkle::LeafIndex;
-use vouchlog_runtime::caught;
 use vouchlog_storage::{Index, IndexAnswer, IndexBatch, RunEntry, StoreError, StreamPlaces};
 
-use crate::files::os_error;
+use crate::files::{make_dir, remove_dir, write_file};
 
-const LEAF_HASH: u8 = b'L';
-const DIGEST: u8 = b'D';
-const RUN: u8 = b'R';
-const STREAM_KEY: u8 = b'K';
-const HEAD: u8 = b'H';
-const SUCCESSOR: u8 = b'S';
-const COVERED: &[u8] = b"V";
-/// What versions that kept fewer tables covered.
-const COVERED_BEFORE: &[u8] = b"C";
+mod block;
+mod filter;
+mod hashes;
+mod lookup;
+mod merge;
+mod merger;
+mod places;
+mod recent;
+mod run;
+mod run_store;
+#[cfg(test)]
+mod tests;
 
-/// fjall's block and blob cache: lookups are rare, so little is enough.
-const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// What is buffered before it goes to disk, counted by the bytes of keys; in memory each key takes several times its size.
-const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
-/// One to compact and one to flush meanwhile: what waits to be flushed lies in memory.
-const WORKERS: usize = 2;
-/// What fjall writes ahead; it is never needed, but cannot be smaller.
-const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
-/// A block of a table: keys of 17 bytes, so large blocks keep the index of blocks small.
-const BLOCK_BYTES: u32 = 16 * 1024;
+use merger::Merger;
+use run_store::{Access, RunStore};
+
+const FORMAT: &str = "FORMAT";
+const VERSION: &[u8] = b"vouchlog index 1\n";
 
 /// A lookup index in a directory of its own, which may be deleted while the log is stopped.
 ///
-/// After an error of the operating system (no room, no file descriptors) it is closed and opened again by the next call, since
-/// fjall refuses all work after one failure. Only one that is damaged is deleted and begun again.
-pub struct FjallIndex {
+/// An index that cannot be opened because the operating system fails (no room, no file descriptors) is opened by the next call.
+#[derive(Debug)]
+pub struct RunIndex {
     dir: PathBuf,
+    access: Access,
     open: RwLock<Option<Open>>,
 }
 
+#[derive(Debug)]
 struct Open {
-    db: Database,
-    keys: Keyspace,
+    store: Arc<RunStore>,
+    #[expect(dead_code, reason = "held for its drop")]
+    merger: Option<Merger>,
 }
 
-impl FjallIndex {
-    /// Opens the index in `dir`. One that is damaged is deleted and begun again: everything in it can be computed from the
-    /// entries.
+/// What an index takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexUse {
+    /// Runs, each a file.
+    pub runs: usize,
+    /// Bytes of all runs.
+    pub disk_bytes: u64,
+    /// Bytes that directories and filters of the runs take in memory.
+    pub resident_bytes: usize,
+}
+
+impl RunIndex {
+    /// Opens the index in `dir`. Parts of it that are damaged are deleted and built again, and so is all of an index that another
+    /// version made: everything in it can be computed from the entries.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let index = Self { dir: dir.to_owned(), open: RwLock::new(None) };
+        let index = Self { dir: dir.to_owned(), access: Access::Write, open: RwLock::new(None) };
         match index.open_again() {
             // It is opened by the first call that finds the disk well.
             Err(StoreError::Io(reason)) => tracing::warn!(reason, "the lookup index cannot be opened now"),
@@ -75,162 +85,126 @@ impl FjallIndex {
         Ok(index)
     }
 
-    /// Opens the index in `dir` as it is. An index that does not open is an error, and stays.
-    pub fn open_existing(dir: &Path) -> Result<Self, StoreError> {
-        let open = Open::at(dir).map_err(fjall_error)?;
-        Ok(Self { dir: dir.to_owned(), open: RwLock::new(Some(open)) })
+    /// Opens the index in `dir` as it is, and reads all of it; nothing is changed. `None` when another version made it.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when a part of it is damaged.
+    pub fn open_existing(dir: &Path) -> Result<Option<Self>, StoreError> {
+        if fs::read(dir.join(FORMAT)).ok().as_deref() != Some(VERSION) {
+            return Ok(None);
+        }
+        let store = RunStore::open(Arc::new(Folder::new(dir)), Access::ReadOnly)?;
+        for run in store.runs().iter() {
+            run.verify().map_err(|trouble| StoreError::from(trouble.of(&run.range)))?;
+        }
+        let open = Open { store: Arc::new(store), merger: None };
+        Ok(Some(Self { dir: dir.to_owned(), access: Access::ReadOnly, open: RwLock::new(Some(open)) }))
+    }
+
+    /// What the index takes now.
+    pub fn in_use(&self) -> Result<IndexUse, StoreError> {
+        self.with(|store| {
+            let runs = store.runs();
+            Ok(IndexUse {
+                runs: runs.len(),
+                disk_bytes: runs.iter().map(|run| run.bytes).sum(),
+                resident_bytes: runs.iter().map(|run| run.resident_bytes()).sum(),
+            })
+        })
     }
 
     /// Opens what is closed.
     fn open_again(&self) -> Result<(), StoreError> {
         let mut open = self.open.write();
         if open.is_none() {
-            *open = Some(match Open::at(&self.dir) {
-                Err(error) if is_damage(&error) => {
-                    tracing::warn!(%error, "the lookup index is damaged and is rebuilt");
-                    remove(&self.dir)?;
-                    Open::at(&self.dir).map_err(fjall_error)?
-                }
-                other => other.map_err(fjall_error)?,
-            });
+            *open = Some(self.begin()?);
         }
         Ok(())
     }
 
-    fn with<T>(&self, f: impl Fn(&Open) -> fjall::Result<T>) -> Result<T, StoreError> {
+    fn begin(&self) -> Result<Open, StoreError> {
+        make_dir(&self.dir)?;
+        let format = self.dir.join(FORMAT);
+        match fs::read(&format) {
+            Ok(version) if version == VERSION => {}
+            Ok(_) => self.begin_anew()?,
+            Err(error) if error.kind() == ErrorKind::NotFound && self.is_empty()? => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => self.begin_anew()?,
+            Err(error) => return Err(crate::files::os_error(error)),
+        }
+        if !format.exists() {
+            write_file(&format, VERSION)?;
+        }
+        let store = Arc::new(RunStore::open(Arc::new(Folder::new(&self.dir)), Access::Write)?);
+        Ok(Open { merger: Some(Merger::start(Arc::clone(&store))?), store })
+    }
+
+    /// Deletes what another version left.
+    fn begin_anew(&self) -> Result<(), StoreError> {
+        tracing::warn!("the lookup index is of another format: it is deleted and rebuilt from the log");
+        remove_dir(&self.dir)?;
+        make_dir(&self.dir)
+    }
+
+    fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(Folder::new(&self.dir).list().map_err(crate::files::os_error)?.is_empty())
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&Arc<RunStore>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         if self.open.read().is_none() {
             self.open_again()?;
         }
-        let outcome = match &*self.open.read() {
-            Some(open) => or_damage(caught(|| f(open))),
-            None => return Err(StoreError::Io("the lookup index is being opened".into())),
-        };
-        outcome.map_err(|error| {
-            let mut open = self.open.write();
-            close(open.take());
-            if is_damage(&error) {
-                tracing::warn!(%error, "the lookup index is damaged and is rebuilt");
-                if let Err(error) = remove(&self.dir) {
-                    tracing::warn!(%error, "the damaged lookup index could not be deleted");
-                }
-            }
-            fjall_error(error)
-        })
-    }
-
-    fn indexes(&self, kind: u8, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
-        self.with(|open| open.indexes(kind, prefix, limit))
-    }
-}
-
-impl Drop for FjallIndex {
-    fn drop(&mut self) {
-        close(self.open.get_mut().take());
-    }
-}
-
-impl std::fmt::Debug for FjallIndex {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("FjallIndex")
-    }
-}
-
-impl Open {
-    /// Opens the database, turning its panics on damaged files into errors.
-    fn at(dir: &Path) -> fjall::Result<Self> {
-        or_damage(caught(|| Self::begin(dir)))
-    }
-
-    fn begin(dir: &Path) -> fjall::Result<Self> {
-        let db = Database::builder(dir)
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(WORKERS)
-            .open()?;
-        let keys = db.keyspace("lookup", options)?;
-        Ok(Self { db, keys })
-    }
-
-    fn number(&self, key: impl AsRef<[u8]>) -> fjall::Result<Option<u64>> {
-        Ok(self.keys.get(key)?.and_then(|value| number(&value, 0)))
-    }
-
-    /// The size that all tables cover. Read before the tables are: they only grow while the database is open.
-    fn covered(&self) -> fjall::Result<u64> {
-        Ok(self.number(COVERED)?.unwrap_or(0))
-    }
-
-    fn indexes(&self, kind: u8, prefix: [u8; 8], limit: usize) -> fjall::Result<Vec<LeafIndex>> {
-        let start = [&[kind][..], &prefix].concat();
-        let mut found = Vec::new();
-        for item in self.keys.prefix(start).take(limit) {
-            if let Some(index) = number(&item.key()?, 9) {
-                found.push(LeafIndex::new(index));
-            }
+        match &*self.open.read() {
+            Some(open) => f(&open.store),
+            None => Err(StoreError::Io("the lookup index is being opened".into())),
         }
-        Ok(found)
     }
 }
 
-/// Small in memory, since lookups are rare: lookups scan a prefix, for which filters are of no use, and nothing is pinned.
-fn options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default()
-        .max_memtable_size(MEMTABLE_BYTES)
-        .filter_policy(FilterPolicy::disabled())
-        .filter_block_pinning_policy(PinningPolicy::disabled())
-        .index_block_pinning_policy(PinningPolicy::disabled())
-        .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
+impl Drop for RunIndex {
+    fn drop(&mut self) {
+        let Some(open) = self.open.get_mut().take() else { return };
+        // Nothing in the index has to be durable: without this the next start reads some entries again.
+        if self.access == Access::Write
+            && let Err(error) = open.store.write_rest()
+        {
+            tracing::debug!(%error, "the end of the lookup index could not be written");
+        }
+    }
 }
 
-impl Index for FjallIndex {
+fn leaf_indexes(found: Vec<u64>) -> Vec<LeafIndex> {
+    found.into_iter().map(LeafIndex::new).collect()
+}
+
+impl Index for RunIndex {
     fn covered(&self) -> Result<u64, StoreError> {
-        self.with(Open::covered)
+        self.with(|store| Ok(store.covered()))
     }
 
     fn remembered(&self) -> Result<u64, StoreError> {
-        self.with(|open| Ok(open.covered()?.max(open.number(COVERED_BEFORE)?.unwrap_or(0))))
+        self.with(|store| Ok(store.seen()))
     }
 
     fn put(&self, batch: &IndexBatch) -> Result<(), StoreError> {
-        self.with(|open| {
-            let mut write = open.db.batch();
-            let hashed =
-                [(LEAF_HASH, &batch.leaf_hashes), (DIGEST, &batch.digests), (STREAM_KEY, &batch.stream_keys)];
-            for (kind, hashes) in hashed {
-                for (prefix, index) in hashes {
-                    write.insert(&open.keys, [&[kind][..], prefix, &index.to_be_bytes()].concat(), []);
-                }
-            }
-            for run in &batch.runs {
-                write.insert(&open.keys, run_key(run.stream, run.start), run.first.to_be_bytes());
-            }
-            for (kind, places) in [(HEAD, &batch.stream_heads), (SUCCESSOR, &batch.successors)] {
-                for (stream, place) in places {
-                    write.insert(&open.keys, stream_key(kind, *stream), place.to_be_bytes());
-                }
-            }
-            write.insert(&open.keys, COVERED, batch.upto.to_be_bytes());
-            write.commit()
-        })
+        let put = self.with(|store| store.put(batch));
+        if put.is_err() && !self.dir.exists() {
+            // Deleted meanwhile: the next call begins again.
+            *self.open.write() = None;
+        }
+        put
     }
 
-    fn by_leaf_hash(&self, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
-        self.indexes(LEAF_HASH, prefix, limit)
+    fn by_leaf_hash(&self, prefix: [u8; 8], limit: usize) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
+        self.with(|store| Ok(store.by_leaf_hash(prefix, limit)?.map(leaf_indexes)))
     }
 
-    fn by_digest(&self, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
-        self.indexes(DIGEST, prefix, limit)
+    fn by_digest(&self, prefix: [u8; 8], limit: usize) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
+        self.with(|store| Ok(store.by_digest(prefix, limit)?.map(leaf_indexes)))
     }
 
-    fn run(&self, stream: u64, sequence: u64) -> Result<Option<RunEntry>, StoreError> {
-        self.with(|open| {
-            let Some(item) = open.keys.range(run_key(stream, 0)..=run_key(stream, sequence)).next_back()
-            else {
-                return Ok(None);
-            };
-            let (key, value) = item.into_inner()?;
-            Ok(number(&key, 9).zip(number(&value, 0)).map(|(start, first)| RunEntry { stream, start, first }))
-        })
+    fn run(&self, stream: u64, sequence: u64) -> Result<IndexAnswer<Option<RunEntry>>, StoreError> {
+        self.with(|store| store.statements(stream, sequence))
     }
 
     fn by_stream_key(
@@ -238,81 +212,19 @@ impl Index for FjallIndex {
         prefix: [u8; 8],
         limit: usize,
     ) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
-        self.with(|open| {
-            let covered = open.covered()?;
-            Ok(IndexAnswer { covered, found: open.indexes(STREAM_KEY, prefix, limit)? })
-        })
+        self.with(|store| Ok(store.by_stream_key(prefix, limit)?.map(leaf_indexes)))
     }
 
     fn stream(&self, stream: u64) -> Result<IndexAnswer<StreamPlaces>, StoreError> {
-        self.with(|open| {
-            let covered = open.covered()?;
-            let place = |kind| open.number(stream_key(kind, stream));
-            let (head, successor) = (place(HEAD)?, place(SUCCESSOR)?);
-            let found =
-                StreamPlaces { head: head.map(LeafIndex::new), successor: successor.map(LeafIndex::new) };
-            Ok(IndexAnswer { covered, found })
-        })
+        self.with(|store| store.stream_places(stream))
     }
 
     /// Locked throughout, so that no lookup opens what is about to be deleted.
     fn clear(&self) -> Result<(), StoreError> {
         let mut open = self.open.write();
-        close(open.take());
-        remove(&self.dir)?;
-        *open = Some(Open::at(&self.dir).map_err(fjall_error)?);
+        *open = None;
+        remove_dir(&self.dir)?;
+        *open = Some(self.begin()?);
         Ok(())
     }
-}
-
-/// A panic of fjall means that it met what it did not write.
-fn or_damage<T>(outcome: Result<fjall::Result<T>, String>) -> fjall::Result<T> {
-    outcome.unwrap_or_else(|panic| {
-        tracing::debug!(panic, "fjall panicked on the lookup index");
-        Err(fjall::Error::Unrecoverable)
-    })
-}
-
-/// Closing syncs, which may fail: nothing in the index has to be durable.
-fn close(open: Option<Open>) {
-    if let Err(panic) = caught(|| drop(open)) {
-        tracing::debug!(panic, "fjall panicked while the lookup index was closed");
-    }
-}
-
-fn run_key(stream: u64, start: u64) -> Vec<u8> {
-    [stream_key(RUN, stream), start.to_be_bytes().to_vec()].concat()
-}
-
-fn stream_key(kind: u8, stream: u64) -> Vec<u8> {
-    [&[kind][..], &stream.to_be_bytes()].concat()
-}
-
-/// The big-endian number at `at`.
-fn number(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..at + 8).map(|field| u64::from_be_bytes(field.try_into().expect("8 bytes")))
-}
-
-fn remove(dir: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(os_error(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Whether the files are not what was written, as opposed to a failure of the operating system, which may pass.
-fn is_damage(error: &fjall::Error) -> bool {
-    // A file that is gone does not come back.
-    let of_the_system =
-        |error: &std::io::Error| error.raw_os_error().is_some() && error.kind() != ErrorKind::NotFound;
-    match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => !of_the_system(error),
-        fjall::Error::Poisoned | fjall::Error::Locked | fjall::Error::KeyspaceDeleted => false,
-        _ => true,
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn fjall_error(error: fjall::Error) -> StoreError {
-    StoreError::Io(format!("the lookup index failed: {error}"))
 }

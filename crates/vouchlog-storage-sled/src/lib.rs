@@ -8,7 +8,7 @@
 //! <data>/sealed/tiles/<L>/<S>       full tiles of level L, 4,096 in a segment of 32 MiB, at (index mod 4096) × 8192
 //! <data>/sealed/bundles/<S>.data    full entry bundles, 4,096 in a segment, one after the other
 //! <data>/sealed/bundles/<S>.index   12 bytes each: where bundle (index mod 4096) begins (8) and its length (4)
-//! <data>/index/                     fjall: lookup by leaf hash, digest, or stream and sequence; may be deleted
+//! <data>/index/                     sorted runs: lookup by leaf hash, digest, or stream and sequence; may be deleted
 //! <data>/aside/                     damaged copies that were replaced, the newest four of each kind
 //! <data>/LOCK, <data>/OPEN          held while the store is open; there until it is closed cleanly
 //! ```
@@ -21,7 +21,7 @@
 //!
 //! The store of a witness, [`SledWitnessStore`], is one such database and has its own picture.
 //!
-//! *Invariant: this is the only crate that knows sled and fjall as the log's store.*
+//! *Invariant: this is the only crate that knows sled as the log's store.*
 
 mod backup;
 mod book;
@@ -59,7 +59,7 @@ pub mod parts {
 pub use backup::{Backup, backup};
 pub use damage::Damage;
 pub use examine::{Examined, examine};
-pub use index::FjallIndex;
+pub use index::{IndexUse, RunIndex};
 pub use living::SledLiving;
 pub use options::Options;
 pub use read_only::ReadOnly;

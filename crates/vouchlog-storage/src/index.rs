@@ -1,8 +1,8 @@
 //! The lookup index: derived from entries, written behind the commit, rebuilt at will.
 //!
-//! A key is the first eight bytes of a hash, followed by the leaf index; what a lookup returns are *candidates*, which the
-//! caller checks against the entries themselves. Eight bytes keep the index an eighth of what whole hashes would take, and a
-//! clash costs one more read, never a wrong answer.
+//! A lookup gives the first eight bytes of a hash and gets *candidates*, which the caller checks against the entries themselves. An
+//! index may keep no more than the first [`COMPARED_BYTES`] of them: a clash costs one more read, never a wrong answer. Among 10^8 hashes
+//! a lookup meets a clash once in three million.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -12,7 +12,10 @@ use vouchlog_merkle::LeafIndex;
 
 use crate::StoreError;
 
-/// The part of a 32-byte hash that the index keeps.
+/// How many bytes of a leaf hash's or digest's prefix a lookup compares at least. Of a stream's key it compares all eight.
+pub const COMPARED_BYTES: usize = 6;
+
+/// The part of a 32-byte hash that lookups use.
 pub fn key_prefix(hash: &[u8; 32]) -> [u8; 8] {
     let mut prefix = [0; 8];
     prefix.copy_from_slice(&hash[..8]);
@@ -30,9 +33,11 @@ pub struct RunEntry {
     pub first: u64,
 }
 
-/// What the index learns from the entries up to `upto`.
+/// What the index learns from the entries from `from` up to `upto`. Every index in it lies between the two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexBatch {
+    /// The size of the log that the index covered before.
+    pub from: u64,
     /// The size of the log the index covers afterwards.
     pub upto: u64,
     /// Prefixes of leaf hashes, with the index each belongs to.
@@ -59,6 +64,13 @@ pub struct IndexAnswer<T> {
     pub found: T,
 }
 
+impl<T> IndexAnswer<T> {
+    /// The same answer, with what was found in another form.
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> IndexAnswer<U> {
+        IndexAnswer { covered: self.covered, found: form(self.found) }
+    }
+}
+
 /// Where the entries of a stream are that tell how it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamPlaces {
@@ -71,26 +83,27 @@ pub struct StreamPlaces {
 /// A lookup index. Losing it costs a rebuild, during which lookups fail and streams may not be opened; nothing is lost, so its writes
 /// need not be durable.
 pub trait Index: std::fmt::Debug + Send + Sync + 'static {
-    /// The size of the log that every table of it covers.
+    /// The size of the log that every table of it covers. It falls when a part of the index was lost.
     fn covered(&self) -> Result<u64, StoreError>;
 
-    /// The size of the log it has seen: more than it [covers](Self::covered) if an earlier version, which kept fewer tables, filled it.
+    /// The size of the log it has seen: more than it [covers](Self::covered) while a part of it is built again.
     /// A log whose store holds less is an old copy.
     fn remembered(&self) -> Result<u64, StoreError> {
         self.covered()
     }
 
-    /// Adds what follows from more entries. `batch.upto` never decreases.
+    /// Adds what follows from more entries. A batch that does not begin where the index ends changes nothing: a part of the index may
+    /// have been lost since that was asked. What the index [covers](Self::covered) afterwards shows how much of the batch it took.
     fn put(&self, batch: &IndexBatch) -> Result<(), StoreError>;
 
     /// Up to `limit` indexes whose leaf hash has this prefix, lowest first.
-    fn by_leaf_hash(&self, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError>;
+    fn by_leaf_hash(&self, prefix: [u8; 8], limit: usize) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError>;
 
     /// Up to `limit` indexes whose digest has this prefix, lowest first.
-    fn by_digest(&self, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError>;
+    fn by_digest(&self, prefix: [u8; 8], limit: usize) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError>;
 
-    /// The last run of `stream` that starts at or before `sequence`.
-    fn run(&self, stream: u64, sequence: u64) -> Result<Option<RunEntry>, StoreError>;
+    /// The last run of `stream` that starts at or before `sequence`. Runs that continue each other may be one.
+    fn run(&self, stream: u64, sequence: u64) -> Result<IndexAnswer<Option<RunEntry>>, StoreError>;
 
     /// Up to `limit` streams whose key's hash has this prefix, lowest first.
     fn by_stream_key(&self, prefix: [u8; 8], limit: usize)
@@ -118,6 +131,12 @@ struct Tables {
     successors: BTreeMap<u64, u64>,
 }
 
+impl Tables {
+    fn answer<T>(&self, found: T) -> IndexAnswer<T> {
+        IndexAnswer { covered: self.covered, found }
+    }
+}
+
 fn with_prefix(table: &BTreeSet<([u8; 8], u64)>, prefix: [u8; 8], limit: usize) -> Vec<LeafIndex> {
     table
         .range((prefix, 0)..=(prefix, u64::MAX))
@@ -133,6 +152,9 @@ impl Index for MemoryIndex {
 
     fn put(&self, batch: &IndexBatch) -> Result<(), StoreError> {
         let mut tables = self.0.lock();
+        if batch.from != tables.covered {
+            return Ok(());
+        }
         tables.leaf_hashes.extend(&batch.leaf_hashes);
         tables.digests.extend(&batch.digests);
         tables.runs.extend(&batch.runs);
@@ -143,19 +165,22 @@ impl Index for MemoryIndex {
         Ok(())
     }
 
-    fn by_leaf_hash(&self, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
-        Ok(with_prefix(&self.0.lock().leaf_hashes, prefix, limit))
+    fn by_leaf_hash(&self, prefix: [u8; 8], limit: usize) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
+        let tables = self.0.lock();
+        Ok(tables.answer(with_prefix(&tables.leaf_hashes, prefix, limit)))
     }
 
-    fn by_digest(&self, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
-        Ok(with_prefix(&self.0.lock().digests, prefix, limit))
+    fn by_digest(&self, prefix: [u8; 8], limit: usize) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
+        let tables = self.0.lock();
+        Ok(tables.answer(with_prefix(&tables.digests, prefix, limit)))
     }
 
-    fn run(&self, stream: u64, sequence: u64) -> Result<Option<RunEntry>, StoreError> {
+    fn run(&self, stream: u64, sequence: u64) -> Result<IndexAnswer<Option<RunEntry>>, StoreError> {
         let tables = self.0.lock();
         let low = RunEntry { stream, start: 0, first: 0 };
         let high = RunEntry { stream, start: sequence, first: u64::MAX };
-        Ok(tables.runs.range((Bound::Included(low), Bound::Included(high))).next_back().copied())
+        let upto = tables.runs.range((Bound::Included(low), Bound::Included(high)));
+        Ok(tables.answer(upto.copied().next_back()))
     }
 
     fn by_stream_key(
@@ -164,14 +189,14 @@ impl Index for MemoryIndex {
         limit: usize,
     ) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
         let tables = self.0.lock();
-        Ok(IndexAnswer { covered: tables.covered, found: with_prefix(&tables.stream_keys, prefix, limit) })
+        Ok(tables.answer(with_prefix(&tables.stream_keys, prefix, limit)))
     }
 
     fn stream(&self, stream: u64) -> Result<IndexAnswer<StreamPlaces>, StoreError> {
         let tables = self.0.lock();
         let place = |table: &BTreeMap<u64, u64>| table.get(&stream).copied().map(LeafIndex::new);
         let found = StreamPlaces { head: place(&tables.stream_heads), successor: place(&tables.successors) };
-        Ok(IndexAnswer { covered: tables.covered, found })
+        Ok(tables.answer(found))
     }
 
     fn clear(&self) -> Result<(), StoreError> {

@@ -28,7 +28,9 @@ mod store;
 mod witness_store;
 
 pub use error::{CommitError, StoreError};
-pub use index::{Index, IndexAnswer, IndexBatch, MemoryIndex, RunEntry, StreamPlaces, key_prefix};
+pub use index::{
+    COMPARED_BYTES, Index, IndexAnswer, IndexBatch, MemoryIndex, RunEntry, StreamPlaces, key_prefix,
+};
 pub use living::{Epoch, Living, Sealed, Tail};
 pub use memory::{Fault, FaultPlan, MemoryStore};
 pub use memory_witness::MemoryWitnessStore;

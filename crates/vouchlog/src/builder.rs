@@ -20,7 +20,7 @@ use vouchlog_runtime::durable;
 use vouchlog_sequencer::scrub::ScrubOptions;
 use vouchlog_sequencer::{Config, Options, Witnesses};
 use vouchlog_storage::{Index, StoreError};
-use vouchlog_storage_sled::{FjallIndex, SledStore};
+use vouchlog_storage_sled::{RunIndex, SledStore};
 use vouchlog_stream::{DailyLimits, Enrolment, RetirementProof, TextError};
 
 use crate::clock::{random_bytes, system_clock};
@@ -282,7 +282,7 @@ impl LogBuilder {
         let store = SledStore::open(&self.dir, origin.as_str(), vouchlog_storage_sled::Options::default())?;
         let index = match self.index {
             IndexMode::Off => None,
-            _ => Some(Arc::new(FjallIndex::open(&self.dir.join("index"))?)),
+            _ => Some(Arc::new(RunIndex::open(&self.dir.join("index"))?)),
         };
         let operator = keys.operator.clone();
         let config = Config {

@@ -85,7 +85,7 @@ fn the_library_shows_no_store_and_dereferences_to_nothing() {
     for path in found.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
         let source = fs::read_to_string(path).unwrap();
         let names = names(&source);
-        for banned in ["SledStore", "SledWitnessStore", "FjallIndex", "Deref", "DerefMut"] {
+        for banned in ["SledStore", "SledWitnessStore", "RunIndex", "Deref", "DerefMut"] {
             assert!(!names.contains(banned), "{} shows {banned}", path.display());
         }
         all.extend(names);

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use vouchlog_api::Appender;
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, config, statements};
 use vouchlog_sequencer::{Engine, Options};
-use vouchlog_storage_sled::{FjallIndex, SledStore};
+use vouchlog_storage_sled::{RunIndex, SledStore};
 use vouchlog_stream::limits::RECENT_RUNS;
 
 use crate::report::{Report, resident_bytes};
@@ -31,7 +31,7 @@ pub(crate) struct EngineArgs {
     /// Data directory; a temporary one by default
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Fill the lookup index too
+    /// Fill the lookup index too, and report how long after the end it covers everything
     #[arg(long)]
     index: bool,
 }
@@ -41,9 +41,11 @@ pub(crate) async fn run(args: EngineArgs) -> Result<Report> {
     let dir = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     let store = SledStore::open(&dir, ORIGIN, vouchlog_storage_sled::Options::default())?;
     let index: Option<Arc<dyn vouchlog_storage::Index>> =
-        if args.index { Some(Arc::new(FjallIndex::open(&dir.join("index"))?)) } else { None };
+        if args.index { Some(Arc::new(RunIndex::open(&dir.join("index"))?)) } else { None };
     let clock = TestClock::default();
-    let log = Engine::open(config(&clock, Options::default()), store, index, &mut Registry::default())?;
+    // The workers do not send again what is pushed back, so the log does not wait for its index.
+    let options = Options { max_index_lag: u64::MAX, ..Options::default() };
+    let log = Engine::open(config(&clock, options), store, index.clone(), &mut Registry::default())?;
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let started = Instant::now();
     let workers = (0..args.gateways).map(|seed| {
@@ -55,6 +57,13 @@ pub(crate) async fn run(args: EngineArgs) -> Result<Report> {
         report.merge(&worker.await??)?;
     }
     report.elapsed = started.elapsed();
+    if let Some(index) = index {
+        let (size, ended) = (log.sequenced().size().get(), Instant::now());
+        while index.covered()? < size {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        report.index_behind = Some(ended.elapsed());
+    }
     report.resident = resident_bytes(std::process::id());
     log.stop().await;
     Ok(report)

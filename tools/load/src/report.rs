@@ -15,6 +15,8 @@ pub(crate) struct Report {
     pub(crate) elapsed: Duration,
     /// Resident memory of the measured process at the end, in bytes.
     pub(crate) resident: Option<u64>,
+    /// How long after the last acknowledgement the lookup index covered all of it.
+    pub(crate) index_behind: Option<Duration>,
     /// What is counted, for people.
     pub(crate) unit: &'static str,
     micros: Histogram<u64>,
@@ -29,6 +31,7 @@ impl Default for Report {
             retries: 0,
             elapsed: Duration::ZERO,
             resident: None,
+            index_behind: None,
             unit: "statements",
             micros,
         }
@@ -63,8 +66,13 @@ impl Report {
         let retries = if self.retries > 0 { format!(", {} sent again", self.retries) } else { String::new() };
         let resident =
             self.resident.map_or(String::new(), |bytes| format!(", resident {} MB", bytes / 1_000_000));
+        let index = self.index_behind.map_or(String::new(), |behind| {
+            let seconds = behind.as_secs_f64() + seconds;
+            let rate = per_second(self.statements, seconds);
+            format!(", index whole {} ms later: {rate:.0} {unit}/s", behind.as_millis())
+        });
         format!(
-            "{} {unit} in {seconds:.1} s: {:.0} {unit}/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{retries}{resident}",
+            "{} {unit} in {seconds:.1} s: {:.0} {unit}/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{retries}{resident}{index}",
             self.statements,
             per_second(self.statements, seconds),
             per_second(self.requests, seconds),
@@ -84,6 +92,7 @@ impl Report {
             "requests": self.requests,
             "retries": self.retries,
             "seconds": seconds,
+            "index_behind_seconds": self.index_behind.map(|behind| behind.as_secs_f64()),
             "statements_per_second": per_second(self.statements, seconds),
             "requests_per_second": per_second(self.requests, seconds),
             "latency_us": {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use vouchlog_api::{Appender, ErrorKind};
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, config, statements};
 use vouchlog_sequencer::{Engine, Options};
-use vouchlog_storage_sled::{FjallIndex, SledStore};
+use vouchlog_storage_sled::{RunIndex, SledStore};
 
 use crate::report::{Report, resident_bytes};
 
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: StreamsArgs) -> Result<Report> {
     let temporary = tempfile::tempdir()?;
     let dir = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
     let store = SledStore::open(&dir, ORIGIN, vouchlog_storage_sled::Options::default())?;
-    let index: Arc<dyn vouchlog_storage::Index> = Arc::new(FjallIndex::open(&dir.join("index"))?);
+    let index: Arc<dyn vouchlog_storage::Index> = Arc::new(RunIndex::open(&dir.join("index"))?);
     let clock = TestClock::default();
     let log = Engine::open(config(&clock, Options::default()), store, Some(index), &mut Registry::default())?;
     log.enrol(TestGateway::enrolment(GATEWAY)).await?;

@@ -19,7 +19,7 @@ const SHOWN_FINDINGS: usize = 20;
 #[command(
     after_help = "fsck opens nothing below --data for writing: it works on a read-only mount and beside a running log. A running\n\
                   log locks sled and the lookup index, so fsck skips these two and reports so. Once the log is stopped, fsck\n\
-                  examines copies of them in $TMPDIR.\n\n\
+                  reads the index, and a copy of sled in $TMPDIR.\n\n\
                   Examples:\n  vouchlog fsck --data ./log\n  \
                   vouchlog fsck --data /mnt/backup/log --log-vkey \"$LOG_VKEY\" --json\n\n\
                   Exit status: 0 no findings, 1 findings, 2 it cannot be read."
@@ -122,7 +122,7 @@ fn advise(error: &StoreError) -> anyhow::Error {
     let hint = match error {
         StoreError::Foreign(_) => "use the version of vouchlog that made the store",
         StoreError::Io(_) => {
-            "check that the directory can be read, and that $TMPDIR has room for copies of live/ and index/"
+            "check that the directory can be read, and that $TMPDIR has room for a copy of live/"
         }
         _ => "`vouchlog recover` builds a new data directory from the intact parts and from backups",
     };

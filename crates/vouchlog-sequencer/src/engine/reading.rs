@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use vouchlog_api::{Error, ErrorKind, LogReader, Lookup, LookupKey, Result, Watch, proof};
 use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
-use vouchlog_storage::{Index, Store, StoreError, key_prefix};
+use vouchlog_storage::{Index, IndexAnswer, RunEntry, Store, StoreError, key_prefix};
 use vouchlog_stream::Entry;
 
 use super::Engine;
@@ -52,18 +52,21 @@ impl<S: Store> Lookup for Engine<S> {
             ));
         };
         let size = self.sequenced().size();
-        let caught_up = tokio::time::timeout(LOOKUP_PATIENCE, follower.covered(size)).await;
-        for index in candidates(follower.index(), key).map_err(|error| damaged(&error))? {
+        // When it has not caught up by then, what it covers may still have the entry.
+        let _ = tokio::time::timeout(LOOKUP_PATIENCE, follower.covered(size)).await;
+        let IndexAnswer { covered, found } =
+            candidates(follower.index(), key).map_err(|error| damaged(&error))?;
+        for index in found {
             if size.contains(index) && self.fits(index, size, key).await? {
                 return Ok(index);
             }
         }
-        match caught_up {
-            Ok(()) => Err(Error::not_found("no entry of the log matches")),
-            Err(_) => Err(Error::unavailable(
-                "the lookup index is behind the log: retry later, or look up by index",
-            )),
+        if covered < size.get() {
+            return Err(Error::unavailable(format!(
+                "the lookup index covers {covered} of the log's {size} entries: retry later, or look up by index"
+            )));
         }
+        Err(Error::not_found("no entry of the log matches"))
     }
 }
 
@@ -83,13 +86,16 @@ impl<S: Store> Engine<S> {
     }
 }
 
-fn candidates(index: &dyn Index, key: LookupKey) -> Result<Vec<LeafIndex>, StoreError> {
+fn candidates(index: &dyn Index, key: LookupKey) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
     match key {
         LookupKey::LeafHash(hash) => index.by_leaf_hash(key_prefix(hash.as_bytes()), MAX_LOOKUP_CANDIDATES),
         LookupKey::Digest(digest) => index.by_digest(key_prefix(digest.as_bytes()), MAX_LOOKUP_CANDIDATES),
         LookupKey::Sequence(stream, sequence) => {
-            let run = index.run(stream.get(), sequence.get())?;
-            Ok(run.map(|run| LeafIndex::new(run.first + (sequence.get() - run.start))).into_iter().collect())
+            // A sequence number that is not in the log may be any number.
+            let place = |run: RunEntry| {
+                run.first.checked_add(sequence.get().checked_sub(run.start)?).map(LeafIndex::new)
+            };
+            Ok(index.run(stream.get(), sequence.get())?.map(|run| run.and_then(place).into_iter().collect()))
         }
     }
 }

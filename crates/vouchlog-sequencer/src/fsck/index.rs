@@ -11,7 +11,7 @@ use crate::recall::stream_key_prefix;
 
 /// Entries whose lookups are tried, spread evenly over the log.
 const SAMPLES: u64 = 512;
-/// Candidates a lookup may return; eight bytes of a hash clash far less often.
+/// Candidates a lookup may return; six bytes of a hash clash far less often.
 const MAX_CANDIDATES: usize = 256;
 
 /// Checks that an index of the log `origin` covers no more than its store holds, and that lookups of evenly spread entries lead to them.
@@ -62,7 +62,7 @@ fn missing(
     entry: &[u8],
 ) -> Result<Option<&'static str>, StoreError> {
     let leads = |found: Vec<LeafIndex>| found.contains(&LeafIndex::new(place));
-    if !leads(index.by_leaf_hash(key_prefix(leaf_hash(entry).as_bytes()), MAX_CANDIDATES)?) {
+    if !leads(index.by_leaf_hash(key_prefix(leaf_hash(entry).as_bytes()), MAX_CANDIDATES)?.found) {
         return Ok(Some("leaf hash"));
     }
     let statement = match Entry::decode(entry) {
@@ -76,11 +76,11 @@ fn missing(
         _ => return Ok(None),
     };
     // The same digest may be logged any number of times.
-    let found = index.by_digest(key_prefix(statement.statement.digest.as_bytes()), MAX_CANDIDATES)?;
+    let found = index.by_digest(key_prefix(statement.statement.digest.as_bytes()), MAX_CANDIDATES)?.found;
     if found.len() < MAX_CANDIDATES && !leads(found) {
         return Ok(Some("digest"));
     }
-    let run = index.run(statement.stream.get(), statement.sequence.get())?;
+    let run = index.run(statement.stream.get(), statement.sequence.get())?.found;
     let expected = |start: u64, first: u64| first + (statement.sequence.get() - start) == place;
     if !run.is_some_and(|run| run.start <= statement.sequence.get() && expected(run.start, run.first)) {
         return Ok(Some("stream and sequence number"));

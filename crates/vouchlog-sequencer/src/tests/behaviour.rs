@@ -14,6 +14,7 @@ use vouchlog_stream::{
     Entry, Evidence, LoggedAt, Previous, Revocation, SequenceNumber, Statement, StreamStatus,
 };
 
+use super::eviction::{STALLED, TestIndex, WELL};
 use super::{check, opaque};
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, open, statements, verify};
 use crate::{Engine, Options};
@@ -507,4 +508,48 @@ async fn a_revoked_house_takes_nothing_more() {
     assert_eq!(refused.kind, ErrorKind::PermissionDenied);
     assert_eq!(log.sequenced().size(), size);
     check(&log, &store).await;
+}
+
+/// A log once acknowledged twice as fast as it indexed, without bound, and `/readyz` said nothing of it.
+#[tokio::test]
+async fn a_log_waits_for_its_index() {
+    let (index, clock) = (Arc::new(TestIndex::default()), TestClock::default());
+    let options = Options { max_index_lag: 10_000, open_enrolment: true, ..Options::default() };
+    let config = config(&clock, options);
+    let store = Arc::new(MemoryStore::new());
+    let log = Engine::open(config, store, Some(index.clone()), &mut Registry::default()).unwrap();
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    let sent = statements(5_000, 1);
+    gateway.send(&log, sent.clone(), T).await.unwrap();
+    log.find(LookupKey::Digest(sent[4_999].digest)).await.unwrap();
+    assert!(log.readiness().notes.iter().all(|(name, _)| name != "index"));
+    index.set(STALLED);
+    let mut refused = None;
+    for round in 2..9 {
+        let request = gateway.request(statements(5_000, round), T);
+        match log.append(request.clone()).await {
+            Ok(_) => {}
+            Err(error) => {
+                refused = Some((round, error, request));
+                break;
+            }
+        }
+    }
+    let (round, error, request) = refused.expect("it does not outrun its index for ever");
+    assert!((4..=5).contains(&round), "{round}");
+    assert!(matches!(error.kind, ErrorKind::Overloaded { .. }) && error.message.contains("index"), "{error}");
+    // It reports how far it lags, serves reads, and takes what adds no statement.
+    let readiness = log.readiness();
+    let note = readiness.notes.iter().find(|(name, _)| name == "index").expect("it reports the lag");
+    assert!(readiness.is_ready() && note.1.contains("it covers 50"), "{note:?}");
+    log.enrol(TestGateway::enrolment(11)).await.unwrap();
+    // What failed before goes through once the index has caught up.
+    index.set(WELL);
+    let taken = async {
+        while let Err(error) = log.append(request.clone()).await {
+            assert!(matches!(error.kind, ErrorKind::Overloaded { .. }), "{error}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), taken).await.expect("the index catches up");
 }

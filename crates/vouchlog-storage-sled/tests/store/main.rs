@@ -11,7 +11,7 @@ mod synthetic;
 mod witness;
 
 use vouchlog_storage::conformance;
-use vouchlog_storage_sled::{FjallIndex, Options, SledStore};
+use vouchlog_storage_sled::{Options, RunIndex, SledStore};
 
 #[test]
 fn passes_the_suite_of_stores() {
@@ -25,6 +25,6 @@ fn passes_the_suite_of_stores() {
 fn the_index_passes_the_suite_of_indexes() {
     conformance::check_index(|| {
         let dir = tempfile::tempdir().unwrap();
-        move || FjallIndex::open(&dir.path().join("index")).unwrap()
+        move || RunIndex::open(&dir.path().join("index")).unwrap()
     });
 }

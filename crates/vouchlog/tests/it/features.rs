@@ -40,7 +40,7 @@ fn a_log_needs_neither_a_database_nor_a_command_line() {
 
 #[test]
 fn gateways_and_auditors_need_no_store() {
-    let banned = ["sled", "fjall", "vouchlog-sequencer", "vouchlog-server", "vouchlog-vault"];
+    let banned = ["sled", "vouchlog-sequencer", "vouchlog-server", "vouchlog-vault"];
     assert_lean("gateway", &["vouchlog-client"], &[], &banned);
     assert_lean("auditor", &["vouchlog-auditor", "vouchlog-client"], &[], &banned);
 }
@@ -53,14 +53,14 @@ fn a_witness_needs_no_log() {
 
 #[test]
 fn a_vault_needs_a_database_and_no_log() {
-    let banned = ["sled", "fjall", "vouchlog-sequencer", "vouchlog-collector"];
+    let banned = ["sled", "vouchlog-sequencer", "vouchlog-collector"];
     assert_lean("vault", &["vouchlog-vault"], &["sqlx", "libsqlite3-sys"], &banned);
 }
 
 #[test]
 fn a_collector_needs_the_format_of_telemetry_and_no_log() {
     let heavy = ["sqlx", "libsqlite3-sys", "opentelemetry", "opentelemetry_sdk"];
-    let banned = ["sled", "fjall", "vouchlog-sequencer", "opentelemetry-otlp"];
+    let banned = ["sled", "vouchlog-sequencer", "opentelemetry-otlp"];
     assert_lean("collector", &["vouchlog-collector", "vouchlog-vault"], &heavy, &banned);
 }
 
