@@ -45,6 +45,7 @@ pub(crate) async fn carry_out<A: Ask>(
 
 /// Where asks are taken.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process, or one in a request")]
 pub enum Desk {
     /// In this process, which has the vault open.
     Here {

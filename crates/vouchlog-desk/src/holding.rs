@@ -41,7 +41,7 @@ pub struct HeldRecords {
 impl Ask for PlaceHold {
     type Answer = HeldRecords;
     const NAME: &'static str = "place-hold";
-    const SUMMARY: &'static str = "Places a legal hold, or puts more records under it; that goes on record";
+    const SUMMARY: &'static str = "Places a legal hold, or puts more records under it; the log records it";
 
     fn operation(&self) -> Operation {
         Operation::Hold
@@ -90,7 +90,7 @@ pub struct Lifted {
 impl Ask for LiftHold {
     type Answer = Lifted;
     const NAME: &'static str = "lift-hold";
-    const SUMMARY: &'static str = "Lifts a legal hold; that goes on record";
+    const SUMMARY: &'static str = "Lifts a legal hold; the log records it";
 
     fn operation(&self) -> Operation {
         Operation::Hold

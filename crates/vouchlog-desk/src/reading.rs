@@ -209,7 +209,7 @@ impl Ask for ShowRecord {
     type Answer = OpenedRecord;
     const NAME: &'static str = "show-record";
     const SUMMARY: &'static str =
-        "Opens one record. Reading its content goes on record before it is answered";
+        "Opens one record. The log records that its content was read before it is answered";
 
     fn operation(&self) -> Operation {
         if self.content.is_some() { Operation::ReadContent } else { Operation::Read }

@@ -84,7 +84,7 @@ impl RemoteDesk {
         name: &str,
         ask: &impl Serialize,
     ) -> Result<T, DeskError> {
-        let lost = |error: &reqwest::Error| DeskError::Unreachable(root_cause(error).to_string());
+        let lost = |error: &reqwest::Error| DeskError::Unreachable(root_cause(error));
         let path = format!("{}{name}", PATH.trim_start_matches('/'));
         let url = self.base.join(&path).map_err(|error| DeskError::Unreachable(error.to_string()))?;
         let mut request = self.client.post(url).json(ask);
@@ -110,7 +110,7 @@ async fn bounded(mut response: Response, limit: usize) -> Result<Vec<u8>, DeskEr
             Ok(None) => return Ok(body),
             Ok(Some(chunk)) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
             Ok(Some(_)) => return Err(DeskError::Answer(format!("it has more than {limit} bytes"))),
-            Err(error) => return Err(DeskError::Unreachable(root_cause(&error).to_string())),
+            Err(error) => return Err(DeskError::Unreachable(root_cause(&error))),
         }
     }
 }

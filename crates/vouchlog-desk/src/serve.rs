@@ -164,8 +164,12 @@ async fn handle<A: Ask>(State(service): State<Arc<Service>>, request: Request) -
     let body =
         read_body(body, MAX_REQUEST_BYTES).await.map_err(|problem| Refused::Request(Box::new(problem)))?;
     // The reason may quote what was sent, which names people: it goes back to its sender and nowhere else.
-    let ask: A = serde_json::from_slice(&body)
-        .map_err(|error| Refused::Request(Box::new(Problem::unprocessable(error.to_string()))))?;
+    let unprocessable = |why: String| Refused::Request(Box::new(Problem::unprocessable(why)));
+    // An array would be taken for a struct whose fields are in order, an empty one for a question without conditions.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(unprocessable("a JSON object is expected".to_owned()));
+    }
+    let ask: A = serde_json::from_slice(&body).map_err(|error| unprocessable(error.to_string()))?;
     let busy =
         || Error::new(ErrorKind::Overloaded { retry_after: TURN_PATIENCE }, "the vault is busy: retry");
     // A turn lasts as long as the call, which may outlive its request.

@@ -5,6 +5,7 @@ mod entries;
 mod explorer;
 mod exposition;
 mod heavy;
+mod html;
 mod ops;
 mod proofs;
 mod submit;

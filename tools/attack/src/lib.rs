@@ -194,11 +194,13 @@ static ATTACKERS: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 async fn carried_out(attack: &Attack, context: Context) -> Result<Seen> {
-    let run = attack.run(context);
     match attack.target {
         // It starts the command under test, which would inherit the priority.
-        Target::Command => run.await,
-        Target::Log | Target::Witness | Target::Collector => ATTACKERS.spawn(run).await?,
+        Target::Command => attack.run(context).await,
+        Target::Log | Target::Witness | Target::Collector => {
+            let attack = attack.clone();
+            ATTACKERS.spawn(async move { attack.run(context).await }).await?
+        }
     }
 }
 

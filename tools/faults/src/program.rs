@@ -118,7 +118,6 @@ impl Ended {
 
 /// A server that was started.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Started {
     /// It serves.
     Serving(Server),

@@ -49,11 +49,15 @@ impl OpenDesk {
 
     /// For what goes on record. A daemon has its own way to the log.
     pub(super) async fn recording(vault: &VaultArgs, custody: &CustodyArgs) -> anyhow::Result<Self> {
-        Self::reading(vault).await?.to_record(vault, custody).await
+        Self::reading(vault).await?.recording_too(vault, custody).await
     }
 
     /// The same vault, now with a way to the log.
-    pub(super) async fn to_record(self, vault: &VaultArgs, custody: &CustodyArgs) -> anyhow::Result<Self> {
+    pub(super) async fn recording_too(
+        self,
+        vault: &VaultArgs,
+        custody: &CustodyArgs,
+    ) -> anyhow::Result<Self> {
         let wait = custody.wait;
         let desk = match self.desk {
             Desk::There(daemon) => Desk::There(daemon),

@@ -98,11 +98,13 @@ impl Args {
         let policy = self.policy.as_deref().map(policy).transpose()?;
         let paper = self.paper.open()?;
         self.bundle.iter().try_for_each(|file| check_writable(file))?;
+        // A report that cannot be used is refused before anything is read or disclosed.
+        self.log_findings(None)?;
         let court = self.court.open(self.custody.log_vkey.as_ref(), self.policy.as_deref())?;
         let desk = OpenDesk::reading_beside(&self.vault, &self.custody).await?;
         let is_disclosed = self.bundle.is_some() || court.is_some();
         let is_recorded = self.content || is_disclosed;
-        let desk = if is_recorded { desk.to_record(&self.vault, &self.custody).await? } else { desk };
+        let desk = if is_recorded { desk.recording_too(&self.vault, &self.custody).await? } else { desk };
         let drawn = self.draw(&desk, &session, (policy.as_ref(), is_disclosed)).await;
         desk.close().await;
         let (timeline, bundle) = drawn?;

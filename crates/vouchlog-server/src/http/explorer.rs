@@ -7,11 +7,10 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, header};
-use maud::{Markup, html};
 use vouchlog_api::LogReader;
 use vouchlog_note::{Checkpoint, UnverifiedNote};
-use vouchlog_pages::{digest, grouped};
 
+use super::html::{accepts_html, guarded, page};
 use super::ops::LOG_INDEX;
 use super::tiles::{CHECKPOINT_CACHING, TILE_CACHING, cached, etag, read};
 use crate::access::Gate;
@@ -43,7 +42,7 @@ pub(super) struct Pages {
 )]
 pub(super) async fn index(State(pages): State<Pages>, request: HeaderMap) -> Response {
     let mut response = if accepts_html(&request) {
-        page(&request, front_page(&pages.facts().await.into_string()))
+        page(&request, front_page(&pages.facts().await))
     } else {
         pages.list().into_response()
     };
@@ -60,7 +59,7 @@ pub(super) async fn index(State(pages): State<Pages>, request: HeaderMap) -> Res
     )
 )]
 pub(super) async fn front(State(pages): State<Pages>, request: HeaderMap) -> Response {
-    page(&request, front_page(&pages.facts().await.into_string()))
+    page(&request, front_page(&pages.facts().await))
 }
 
 /// A file of the explorer: a page, its style, a module; or the log's vkey, which proves nothing where the log itself serves it.
@@ -97,46 +96,45 @@ impl Pages {
     }
 
     /// What this server reports of the log, for readers without JavaScript. Nothing for those who must first be authenticated.
-    async fn facts(&self) -> Markup {
+    async fn facts(&self) -> String {
         if self.gate.access.is_on() {
-            return html! {};
+            return String::new();
         }
         match self.log.checkpoint().await {
-            Ok(note) => facts_of(&note),
-            Err(error) => {
-                html! { div.note.nojs { span { "The server has no checkpoint to show: " (error.message) "." } } }
-            }
+            Ok(note) => facts_of(&note).unwrap_or_default(),
+            Err(error) => format!(
+                "<div class=\"note nojs\"><span>The server has no checkpoint to show: {}.</span></div>",
+                escaped(&error.message)
+            ),
         }
     }
 }
 
-/// The newest checkpoint in words.
-fn facts_of(note: &str) -> Markup {
-    let Ok(unverified) = UnverifiedNote::parse(note.as_bytes()) else { return html! {} };
-    let Ok(checkpoint) = Checkpoint::parse(unverified.unverified_text()) else { return html! {} };
+/// The newest checkpoint in words, as HTML. None for what is no checkpoint.
+fn facts_of(note: &str) -> Option<String> {
+    let note = UnverifiedNote::parse(note.as_bytes()).ok()?;
+    let checkpoint = Checkpoint::parse(note.unverified_text()).ok()?;
     let head = checkpoint.head();
-    html! {
-        div.nojs.near { div.panel.pad { h2 { "What the server reports" } dl.kv {
-            dt { "Log" } dd { (checkpoint.origin()) }
-            dt { "Newest checkpoint" } dd { (grouped(head.size.get(), "entry", "entries")) }
-            dt { "Root" } dd { (digest(&head.root.to_string())) }
-            dt { "Signature lines" } dd { ul.plain { @for line in unverified.lines() { li { (line.name()) } } } }
-            dt { "Verified" } dd { "No. Whether the log signed this, whether its witnesses did, and whether the log still contains what it showed before, takes JavaScript or the program " code { "vouchlog" } "." }
-            dt { "As files" } dd { a href="checkpoint" { "checkpoint" } }
-        } } }
-    }
+    let lines: String =
+        note.lines().iter().map(|line| format!("<li>{}</li>", escaped(&line.name().to_string()))).collect();
+    Some(format!(
+        "<div class=\"nojs near\"><div class=\"panel pad\"><h2>What the server reports</h2><dl class=\"kv\">\
+         <dt>Log</dt><dd>{}</dd>\
+         <dt>Entries at the newest checkpoint</dt><dd>{}</dd>\
+         <dt>Root</dt><dd><code>{}</code></dd>\
+         <dt>Signature lines</dt><dd><ul class=\"plain\">{lines}</ul></dd>\
+         <dt>Verified</dt><dd>No. Whether the log signed this, whether its witnesses did, and whether the log still contains what it \
+         showed before, takes JavaScript or the program <code>vouchlog</code>.</dd>\
+         <dt>As files</dt><dd><a href=\"checkpoint\">checkpoint</a></dd></dl></div></div>",
+        escaped(&checkpoint.origin().to_string()),
+        head.size,
+        escaped(&head.root.to_string()),
+    ))
 }
 
-/// SPEC: RFC 9110 section 12.5.1. Browsers name `text/html`; other programs accept anything, and get text.
-pub(super) fn accepts_html(request: &HeaderMap) -> bool {
-    let listed = request.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    listed.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_html = parts.next().is_some_and(|range| range.eq_ignore_ascii_case("text/html"));
-        is_html
-            && !parts
-                .any(|parameter| parameter.strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0)))
-    })
+/// Text in HTML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// A file by its path below the log's root.
@@ -155,19 +153,6 @@ fn serve(offered: &Offered, path: &str, request: &HeaderMap) -> Response {
         }
         None => Problem::no_such_path().into_response(),
     }
-}
-
-pub(super) fn page(request: &HeaderMap, html: String) -> Response {
-    guarded(cached(request, &etag(html.as_bytes()), CHECKPOINT_CACHING, "text/html; charset=utf-8", html))
-}
-
-/// What a page cannot say of itself: who may frame it, and that its type is not to be guessed. Its policy is in the page.
-fn guarded(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
 }
 
 /// The explorer for a program that reads a log elsewhere: its pages, and what they read of that log. Nothing can be written.
@@ -218,30 +203,15 @@ async fn tile_elsewhere<L: LogReader>(
 mod tests {
     use super::*;
 
-    fn accepting(value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))])
-    }
-
-    #[test]
-    fn only_clients_that_name_html_get_it() {
-        for yes in ["text/html", "text/html,application/xhtml+xml,*/*;q=0.8", "image/png, Text/HTML;q=0.2"] {
-            assert!(accepts_html(&accepting(yes)), "{yes}");
-        }
-        for no in ["*/*", "text/plain", "text/*", "text/html;q=0", "text/htmlx", ""] {
-            assert!(!accepts_html(&accepting(no)), "{no}");
-        }
-        assert!(!accepts_html(&HeaderMap::new()));
-    }
-
     #[test]
     fn facts_are_escaped_and_nothing_for_what_is_no_checkpoint() {
         let root = "A".repeat(43);
         let note = format!("log.example/<b>\n7\n{root}=\n\n\u{2014} log.example/<b> AAAAAAAA\n");
-        let shown = facts_of(&note).into_string();
+        let shown = facts_of(&note).unwrap();
         assert!(
-            shown.contains("log.example/&lt;b&gt;") && shown.contains("7 entries") && !shown.contains("<b>"),
+            shown.contains("log.example/&lt;b&gt;") && shown.contains("<dd>7</dd>") && !shown.contains("<b>"),
             "{shown}"
         );
-        assert_eq!(facts_of("nothing").into_string(), "");
+        assert_eq!(facts_of("nothing"), None);
     }
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use vouchlog_api::Error;
 use vouchlog_runtime::Readiness;
 
-use super::explorer::{accepts_html, page};
+use super::html::{accepts_html, page};
 use super::{App, exposition};
 use crate::admission::Connection;
 use crate::media;

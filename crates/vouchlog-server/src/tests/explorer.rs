@@ -27,7 +27,7 @@ async fn browsers_get_the_front_page_and_others_text() {
     let html = page.text().await.unwrap();
     // What can be read without JavaScript, and that none of it was checked.
     assert!(
-        html.contains("43 entries")
+        html.contains("<dd>43</dd>")
             && html.contains("JavaScript is off")
             && html.contains("No. Whether the log signed this")
     );

@@ -134,7 +134,7 @@ async fn each_role_tenant_and_operation_is_answered_as_the_table_says() {
         let has = |role: &&str| roles.split(',').any(|one| one == *role);
         for Cell { name, body, roles: needed, reach } in &CELLS {
             for tenant in ["default", "acme"] {
-                let expected = if !needed.iter().all(|role| has(role)) {
+                let expected = if !needed.iter().all(has) {
                     // Of what takes two roles the second is asked for once the tenant is known.
                     let is_foreign = *reach == Reach::Tenant && own.is_some_and(|own| own != tenant);
                     if has(&needed[0]) && is_foreign { 404 } else { 403 }

@@ -24,7 +24,7 @@ use crate::telemetry::{self, TelemetryArgs};
                         vouchlog find --vault http://127.0.0.1:6964 --vault-token ann.token --by verdict=deny\n\n\
                         --vault-token is the server's own principal: it needs the roles submit, read-metadata and erase, for all tenants. Callers\n\
                         send a token of the vault (`vouchlog vault grant`). With --access they may also be recognised by a token of an identity\n\
-                        provider or a client certificate: the vault's principal of the same name then says what they may do.\n\
+                        provider or a client certificate: the vault's principal of the same name then decides what they may do.\n\
                         /openapi.json describes the interface."
 )]
 pub(crate) struct ServeArgs {
