@@ -56,7 +56,7 @@ impl Ask for Present {
     type Answer = Presented;
     const NAME: &'static str = "present";
     const SUMMARY: &'static str =
-        "Presents chosen fields of a record. The disclosure goes on record before it is answered";
+        "Presents chosen fields of a record. The log records the disclosure before it is answered";
 
     fn operation(&self) -> Operation {
         Operation::Disclose
@@ -115,7 +115,7 @@ impl Ask for BundleSession {
     type Answer = MadeBundle;
     const NAME: &'static str = "bundle-session";
     const SUMMARY: &'static str =
-        "Bundles chosen fields of a session's records. The disclosure goes on record before it is answered";
+        "Bundles chosen fields of a session's records. The log records the disclosure before it is answered";
 
     fn operation(&self) -> Operation {
         Operation::Disclose

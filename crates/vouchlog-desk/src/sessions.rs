@@ -190,8 +190,7 @@ pub struct TaughtRecord {
 impl Ask for OpenSession {
     type Answer = SessionPage;
     const NAME: &'static str = "open-session";
-    const SUMMARY: &'static str =
-        "Opens the records of a session, page by page. Reading content goes on record before it is answered";
+    const SUMMARY: &'static str = "Opens the records of a session, page by page. The log records that content was read before it is answered";
 
     fn operation(&self) -> Operation {
         if self.content.is_some() { Operation::ReadContent } else { Operation::Read }

@@ -49,11 +49,11 @@ impl OpenDesk {
 
     /// For what goes on record. A daemon has its own way to the log.
     pub(super) async fn recording(vault: &VaultArgs, custody: &CustodyArgs) -> anyhow::Result<Self> {
-        Self::reading(vault).await?.recording_too(vault, custody).await
+        Self::reading(vault).await?.into_recording(vault, custody).await
     }
 
     /// The same vault, now with a way to the log.
-    pub(super) async fn recording_too(
+    pub(super) async fn into_recording(
         self,
         vault: &VaultArgs,
         custody: &CustodyArgs,

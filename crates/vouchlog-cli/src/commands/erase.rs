@@ -96,7 +96,7 @@ impl Args {
             }
         }
         let basis = self.basis.clone().context("--basis")?;
-        let desk = desk.recording_too(&self.vault, &self.custody).await?;
+        let desk = desk.into_recording(&self.vault, &self.custody).await?;
         let ask = Erase { tenant: self.tenant(), target: self.target(), basis: basis.clone(), confirmed };
         let erased = desk.ask(ask).await;
         // Also if the log could not be reached: what is gone is gone.

@@ -104,7 +104,7 @@ impl Args {
         let desk = OpenDesk::reading_beside(&self.vault, &self.custody).await?;
         let is_disclosed = self.bundle.is_some() || court.is_some();
         let is_recorded = self.content || is_disclosed;
-        let desk = if is_recorded { desk.recording_too(&self.vault, &self.custody).await? } else { desk };
+        let desk = if is_recorded { desk.into_recording(&self.vault, &self.custody).await? } else { desk };
         let drawn = self.draw(&desk, &session, (policy.as_ref(), is_disclosed)).await;
         desk.close().await;
         let (timeline, bundle) = drawn?;
