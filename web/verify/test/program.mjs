@@ -48,9 +48,20 @@ const SHOWN = {
 /** Whether the program can be asked about a case. Its audit takes the time from the clock, so a case that names one is not for it. */
 export const canAsk = ({ kind, now }) => kind in SHOWN && now === undefined;
 
+/** Bytes of a full tile, and the most that the program reads of one. */
+const FULL_TILE = 8192;
+
 /** Our verdict in the form of {@link ask}. */
-export function asAsked({ kind }, { verdict, shows }) {
-  return verdict === "holds" ? { verdict, shows: SHOWN[kind].ours(shows) } : { verdict: "refused" };
+export function asAsked({ kind, objects }, { verdict, shows }) {
+  if (verdict !== "holds") return { verdict: "refused" };
+  const told = SHOWN[kind].ours(shows);
+  return { verdict, shows: kind === "audit" ? told.map((finding) => asRead(finding, objects)) : told };
+}
+
+/** The program stops reading a tile that is longer than any may be, and reports that it is not served; we are handed all of it. */
+function asRead([finding, checkpoint, entry, tile, ...rest], objects) {
+  const isTooLong = finding === "truncated-tile" && (decodeBase64(objects[tile] ?? "")?.length ?? 0) > FULL_TILE;
+  return [isTooLong ? "missing-tile" : finding, checkpoint, entry, tile, ...rest];
 }
 
 /** `{ verdict: "holds", shows }` or `{ verdict: "refused" }`. */
