@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use http::Extensions;
-use tokio::sync::Semaphore;
+use tokio::sync::{MutexGuard, Semaphore};
 use tokio::task::spawn_blocking;
 use vouchlog_api::Error;
 
@@ -19,17 +19,18 @@ pub(super) const AT_ONCE: usize = 64;
 static TURNS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))));
 
-/// Does work that would hold a thread for long, for a request with these extensions. A connection waits for one such answer at a
-/// time, so that a hundred requests on it do not stand before the single one of another.
-pub(super) async fn made<T: Send + 'static>(
-    extensions: &Extensions,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    let connection = extensions.get::<Arc<Connection>>();
-    let _own = match connection {
+/// The turn of a request with these extensions among those of its connection. A connection has one such answer made at a time, so that a
+/// hundred requests on it do not stand before the single one of another. Take it before what the answer is made of is read: a request that
+/// waits holds nothing.
+pub(super) async fn own_turn(extensions: &Extensions) -> Option<MutexGuard<'_, ()>> {
+    match extensions.get::<Arc<Connection>>() {
         Some(connection) => Some(connection.heavy_turn().await),
         None => None,
-    };
+    }
+}
+
+/// Does work that would hold a thread for long.
+pub(super) async fn made<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
     let turn = TURNS.acquire().await.map_err(|_| bug())?;
     // The turn goes along: work goes on when the caller is gone.
     match spawn_blocking(move || (work(), turn)).await {
@@ -67,7 +68,8 @@ mod tests {
                     begun.lock().unwrap().push("greedy");
                     let _ = gate.lock().unwrap().recv();
                 };
-                made(&greedy, work).await.unwrap();
+                let _own = own_turn(&greedy).await;
+                made(work).await.unwrap();
             });
         }
         yield_now().await;
@@ -75,7 +77,10 @@ mod tests {
             let begun = Arc::clone(&begun);
             move || begun.lock().unwrap().push("modest")
         };
-        answers.spawn(async move { made(&modest, work).await.unwrap() });
+        answers.spawn(async move {
+            let _own = own_turn(&modest).await;
+            made(work).await.unwrap();
+        });
         yield_now().await;
         drop(release);
         while let Some(answer) = answers.join_next().await {

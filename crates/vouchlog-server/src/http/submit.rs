@@ -98,7 +98,8 @@ pub(super) async fn statements(
     let append = HouseAppend { statements: statements.clone(), wait_for: wait.into() };
     let appended = log.append_house(append).await?;
     let (many, answer) = (statements.len() > heavy::AT_ONCE, move || answer(&statements, &appended));
-    let answer = if many { heavy::made(&extensions, answer).await?? } else { answer()? };
+    let _own = if many { heavy::own_turn(&extensions).await } else { None };
+    let answer = if many { heavy::made(answer).await?? } else { answer()? };
     Ok(([(header::CONTENT_TYPE, "application/json")], answer))
 }
 
