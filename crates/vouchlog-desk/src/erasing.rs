@@ -116,7 +116,7 @@ pub struct FoundPerson {
 impl Ask for PlanErasure {
     type Answer = PlannedErasure;
     const NAME: &'static str = "plan-erasure";
-    const SUMMARY: &'static str = "Tells what an erasure would erase and what must stay. Nothing is changed";
+    const SUMMARY: &'static str = "Lists what an erasure would erase and what must stay. Nothing is changed";
 
     fn operation(&self) -> Operation {
         Operation::Erase
@@ -259,7 +259,7 @@ impl Erase {
         let found = planned.people.iter().flatten().map(|person| canonical(&person.name));
         if planned.people.is_none() || !found.collect::<BTreeSet<_>>().is_subset(&confirmed) {
             return Err(DeskError::Invalid(
-                "the name matches somebody who was not confirmed, so nothing was erased: plan again"
+                "the name matches a person who was not confirmed, so nothing was erased: plan again"
                     .to_owned(),
             ));
         }
@@ -292,7 +292,7 @@ pub struct CheckedErased {
 impl Ask for CheckErased {
     type Answer = CheckedErased;
     const NAME: &'static str = "check-erased";
-    const SUMMARY: &'static str = "Tells which of some records are erased, and the log's entries that say so";
+    const SUMMARY: &'static str = "Lists which of some records are erased, and the log's entries of that";
 
     fn operation(&self) -> Operation {
         Operation::Read

@@ -36,7 +36,7 @@ pub struct Granted {
 impl Ask for GrantPrincipal {
     type Answer = Granted;
     const NAME: &'static str = "grant-principal";
-    const SUMMARY: &'static str = "Grants access to a principal, and answers with its token, once";
+    const SUMMARY: &'static str = "Grants access to a principal, and returns its token, once";
 
     fn operation(&self) -> Operation {
         Operation::ManagePrincipals

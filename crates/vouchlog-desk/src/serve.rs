@@ -245,7 +245,7 @@ impl Service {
             Person::OfGroup(person) => Ok(access.of_person(person)),
             Person::Unnamed => {
                 let denied = Denied::Forbidden(
-                    "the token is of a group and names nobody, so it cannot be put on record",
+                    "the token is of a group and names no member, so it cannot be put on record",
                 );
                 self.callers.count(denied);
                 Err(Refused::Caller(denied))

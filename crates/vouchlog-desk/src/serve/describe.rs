@@ -14,18 +14,18 @@ use crate::ask::Ask;
 /// What a request may be refused with.
 const REFUSALS: [(&str, &str); 9] = [
     ("400", "The request breaks a rule."),
-    ("401", "The caller has to authenticate itself; `www-authenticate` says how."),
+    ("401", "The caller has to authenticate itself; `www-authenticate` names the scheme."),
     ("403", "The caller lacks a role, or a web page of another site sent it."),
     ("404", "There is no such record, session or hold for this caller."),
     ("409", "The vault is in a state that does not allow it, such as that the record was erased."),
     ("413", "The body is too long."),
     ("415", "The body is of another content type."),
     ("422", "The body is not the JSON that is asked for."),
-    ("503", "Not now; `retry-after` says when."),
+    ("503", "The vault is busy: retry after `retry-after`."),
 ];
 
 const DESCRIPTION: &str = "A vault: where records are kept, read, disclosed, held and erased. Each request is a POST with JSON, so \
-    that no URL names a person. Times are milliseconds since 1970-01-01 UTC. What goes on record is in the log before, or right after, it is answered. \
+    that no URL names a person. Times are milliseconds since 1970-01-01 UTC. What the log records is in it before the answer, or right after it. \
     Errors are problem documents (RFC 9457).";
 
 /// The document without paths.
