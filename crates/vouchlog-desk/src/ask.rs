@@ -67,7 +67,7 @@ impl Desk {
         }
     }
 
-    /// Lets go of the vault and the way to its log.
+    /// Closes the vault and the connection to its log.
     pub async fn close(self) {
         if let Self::Here { desk, .. } = self {
             desk.close().await;

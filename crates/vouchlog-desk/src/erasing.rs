@@ -177,7 +177,7 @@ pub struct Erase {
     /// Why it is lawful, as a citation. It goes on record, so it must not name a person.
     pub basis: String,
     /// Of a person: the names that were confirmed, as a plan found them. If the records have the person by another name meanwhile, nothing is
-    /// erased. Left out, whoever is found is erased.
+    /// erased. If it is left out, every person that is found is erased.
     #[serde(default)]
     pub confirmed: Option<Vec<String>>,
 }

@@ -168,7 +168,7 @@ impl LocalDesk {
         Renewer::connect(&connection, key.clone(), self.vault.clone(), access.clone()).map(Some)
     }
 
-    /// Lets go of the vault and the gateway's spool.
+    /// Closes the vault and the gateway's spool.
     pub async fn close(self) {
         let base = match self.way {
             Way::None => None,

@@ -65,7 +65,7 @@ impl Service {
         &self.desk
     }
 
-    /// Lets go of the vault. Calls that still run keep it.
+    /// Closes the vault. Calls that still run keep it open.
     pub async fn close(self: Arc<Self>) {
         // A call that outlived its server's patience is finished by the next start.
         if let Some(service) = Arc::into_inner(self) {

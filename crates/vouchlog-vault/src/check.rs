@@ -96,14 +96,9 @@ impl Vault {
             }
             for row in &rows {
                 after = row.try_get(0)?;
-                let kept = KeptUntil {
-                    id: row.try_get(1)?,
-                    class: row.try_get(2)?,
-                    started_at: row.try_get(3)?,
-                    kept_at: row.try_get(4)?,
-                    until: row.try_get(5)?,
-                };
-                if let Err(VaultError::Damaged(what)) = duties.check_kept(kept, row.try_get(6)?) {
+                if let Err(VaultError::Damaged(what)) =
+                    duties.check_kept(KeptUntil::of_row(row)?, row.try_get(6)?)
+                {
                     damage.push(what);
                 }
             }

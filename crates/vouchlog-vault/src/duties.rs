@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::keys::random_key;
@@ -59,6 +60,19 @@ pub(crate) struct KeptUntil<'a> {
     pub(crate) started_at: i64,
     pub(crate) kept_at: i64,
     pub(crate) until: Option<i64>,
+}
+
+impl<'a> KeptUntil<'a> {
+    /// What a row of `record` has in its columns 1 to 5, which are those of the fields, in their order.
+    pub(crate) fn of_row(row: &'a AnyRow) -> Result<Self> {
+        Ok(Self {
+            id: row.try_get(1)?,
+            class: row.try_get(2)?,
+            started_at: row.try_get(3)?,
+            kept_at: row.try_get(4)?,
+            until: row.try_get(5)?,
+        })
+    }
 }
 
 impl std::fmt::Debug for Duties {

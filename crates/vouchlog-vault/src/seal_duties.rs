@@ -96,14 +96,8 @@ async fn fill(db: &Database, keys: &KeyRing) -> Result<()> {
         let duties = roster.duties()?;
         let mut macs = Vec::with_capacity(rows.len());
         for row in &rows {
-            let kept = KeptUntil {
-                id: row.try_get(1)?,
-                class: row.try_get(2)?,
-                started_at: row.try_get(3)?,
-                kept_at: row.try_get(4)?,
-                until: row.try_get(5)?,
-            };
-            macs.push(vec![row.try_get::<i64, _>(0)?.into(), duties.mac(kept).into()]);
+            let mac = duties.mac(KeptUntil::of_row(row)?);
+            macs.push(vec![row.try_get::<i64, _>(0)?.into(), mac.into()]);
         }
         let after = ") UPDATE record SET keep_mac = given.mac FROM given WHERE record.n = given.n";
         over_values(&mut tx, "WITH given (n, mac) AS (", macs, after).await?;

@@ -97,7 +97,7 @@ impl OpenDesk {
         }
     }
 
-    /// Lets go of the vault, and of the gateway's spool.
+    /// Closes the vault and the gateway's spool.
     pub(super) async fn close(self) {
         self.desk.close().await;
     }

@@ -90,7 +90,7 @@ impl Args {
             // If nothing is found, an earlier erasure that was interrupted is still completed below.
             if let Some(found) = found.as_ref().filter(|found| !found.is_empty()) {
                 found.confirm(self.yes, self.any_issuer)?;
-                // Whoever else has the name meanwhile was not confirmed.
+                // A person who gets the name meanwhile was not confirmed.
                 confirmed = found.names().filter(|_| !self.any_issuer);
                 letter = Letter::begin(plan);
             }
@@ -122,7 +122,7 @@ impl Args {
         }
     }
 
-    /// Whose records. What is due is due for every tenant.
+    /// The tenant whose records are erased; records that are due are erased for every tenant.
     fn tenant(&self) -> Option<String> {
         (!self.what.due).then(|| self.vault.tenant.clone())
     }

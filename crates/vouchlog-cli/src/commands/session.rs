@@ -102,10 +102,9 @@ impl Args {
         self.log_findings(None)?;
         let court = self.court.open(self.custody.log_vkey.as_ref(), self.policy.as_deref())?;
         let desk = OpenDesk::reading_beside(&self.vault, &self.custody).await?;
-        let is_disclosed = self.bundle.is_some() || court.is_some();
-        let is_recorded = self.content || is_disclosed;
+        let is_recorded = self.content || self.bundle.is_some() || court.is_some();
         let desk = if is_recorded { desk.into_recording(&self.vault, &self.custody).await? } else { desk };
-        let drawn = self.draw(&desk, &session, (policy.as_ref(), is_disclosed)).await;
+        let drawn = self.draw(&desk, &session, policy.as_ref(), court.as_ref()).await;
         desk.close().await;
         let (timeline, bundle) = drawn?;
         if let Some(bundle) = bundle {
@@ -154,23 +153,22 @@ impl Args {
         court.map_or(Ok(()), |court| court.write(session, basis, bundle))
     }
 
-    /// The session as it is drawn, and its bundle if one was asked for.
+    /// The session as it is drawn, and its bundle if a file is to have one.
     async fn draw(
         &self,
         desk: &OpenDesk,
         session: &str,
-        (policy, is_disclosed): (Option<&Policy>, bool),
+        policy: Option<&Policy>,
+        court: Option<&Court<'_>>,
     ) -> anyhow::Result<(Timeline, Option<SessionBundle>)> {
         let tenant = || Some(self.vault.tenant.clone());
         let basis = self.basis.clone().unwrap_or_default();
-        let bundle = match is_disclosed {
-            false => None,
-            true => {
-                let fields = self.fields.iter().map(|field| disclose::pointer(field)).collect();
-                let (session, basis) = (session.to_owned(), basis.clone());
-                let made = desk.ask(BundleSession { tenant: tenant(), session, fields, basis }).await?;
-                Some(made.bundle)
-            }
+        let bundle = if self.bundle.is_some() || court.is_some() {
+            let fields = self.fields.iter().map(|field| disclose::pointer(field)).collect();
+            let (session, basis) = (session.to_owned(), basis.clone());
+            Some(desk.ask(BundleSession { tenant: tenant(), session, fields, basis }).await?.bundle)
+        } else {
+            None
         };
         let ask = OpenSession {
             tenant: tenant(),

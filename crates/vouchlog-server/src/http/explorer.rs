@@ -6,11 +6,11 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderMap;
 use vouchlog_api::LogReader;
 use vouchlog_note::{Checkpoint, UnverifiedNote};
 
-use super::html::{accepts_html, guarded, page};
+use super::html::{accepts_html, by_accept, guarded, page};
 use super::ops::LOG_INDEX;
 use super::tiles::{CHECKPOINT_CACHING, TILE_CACHING, cached, etag, read};
 use crate::access::Gate;
@@ -41,13 +41,11 @@ pub(super) struct Pages {
     )
 )]
 pub(super) async fn index(State(pages): State<Pages>, request: HeaderMap) -> Response {
-    let mut response = if accepts_html(&request) {
+    by_accept(if accepts_html(&request) {
         page(&request, front_page(&pages.facts().await))
     } else {
         pages.list().into_response()
-    };
-    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
-    response
+    })
 }
 
 /// The explorer's front page.

@@ -17,6 +17,12 @@ pub(super) fn accepts_html(request: &HeaderMap) -> bool {
     })
 }
 
+/// A response that depends on whether the client accepts HTML.
+pub(super) fn by_accept(mut response: Response) -> Response {
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
 /// An HTML page.
 pub(super) fn page(request: &HeaderMap, html: String) -> Response {
     guarded(cached(request, &etag(html.as_bytes()), CHECKPOINT_CACHING, "text/html; charset=utf-8", html))

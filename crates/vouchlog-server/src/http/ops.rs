@@ -6,14 +6,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
+use http::{Extensions, HeaderMap, StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vouchlog_api::Error;
 use vouchlog_runtime::Readiness;
 
-use super::html::{accepts_html, page};
+use super::html::{accepts_html, by_accept, page};
 use super::{App, exposition};
 use crate::admission::Connection;
 use crate::media;
@@ -102,12 +102,10 @@ pub(super) async fn operations_index(State(app): State<App>, request: HeaderMap)
 impl App {
     /// The page of what is served, for browsers; the list of routes for everyone else, or where there is no page.
     async fn index(&self, request: &HeaderMap, routes: &'static str) -> Response {
-        let mut response = match &self.front {
+        by_accept(match &self.front {
             Some(front) if accepts_html(request) => page(request, front.html().await.to_string()),
             _ => routes.into_response(),
-        };
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
-        response
+        })
     }
 }
 

@@ -146,7 +146,7 @@ async fn resume(service: Arc<Service>, own: Access) {
         tracing::error!(%error, "what an earlier process left undone is not finished: the next request of the tenant tries again");
     }
     if let Some(renewer) = service.desk().own_renewer() {
-        // It lets go of the vault with its task.
+        // Its task closes the vault when it ends.
         drop(service);
         renewer.run().await;
     }
