@@ -1,8 +1,11 @@
 // How many entries a second an audit walks through, on one core, from memory. `npm run bench -- [entries]`.
 
-import { auditLog, Trust } from "../dist/index.js";
+import { auditLog } from "../dist/audit/audit.js";
+import { Trust } from "../dist/index.js";
+import { useVectors } from "../dist/vectors.js";
 import { keys, TestLog } from "../test/log.mjs";
 
+if (!useVectors()) console.log("without vectors");
 const size = Number(process.argv[2] ?? 1_000_000);
 const log = new TestLog();
 log.genesis();

@@ -5,7 +5,7 @@ export declare function decodeUtf8(bytes: Uint8Array): string | null;
 /** The UTF-8 bytes of a text. */
 export declare function encodeUtf8(text: string): Bytes;
 /** How many bytes of UTF-8 a text has. */
-export declare function utf8Length(text: string): number;
+export declare const utf8Length: (text: string) => number;
 /** RFC 4648 section 4 with padding required and trailing bits zero; null for any other text. */
 export declare function decodeBase64(text: string): Bytes | null;
 /** RFC 7515 section 2: base64url without padding, trailing bits zero; null for any other text. */

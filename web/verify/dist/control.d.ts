@@ -1,8 +1,6 @@
 import type { Crypto } from "./crypto.js";
 import { type KeyType, type VerifyingKey } from "./key.js";
 import { type UnverifiedNote } from "./note.js";
-/** Longest reason in a note, in bytes. */
-export declare const MAX_REASON_BYTES = 512;
 /** Entry 0: the log's name and who may enrol gateways. */
 export interface Genesis {
     readonly origin: string;
@@ -46,7 +44,7 @@ export interface Quota {
 }
 /** The lines of a control note, read one expected word after the other. */
 export declare class Lines {
-    private readonly lines;
+    #private;
     constructor(text: string, title: string);
     value(word: string): string;
     log(origin: string): void;
@@ -57,6 +55,11 @@ export declare class Lines {
     get isAtEnd(): boolean;
     end(): void;
 }
+/** Parts a reason into its cause, which must be one of these, and words. */
+export declare function readReason(reason: string, causes: readonly string[]): {
+    cause: string;
+    words: string;
+};
 /** Reads a control note; nothing in it is verified. */
 export declare function parseControlNote(note: string): UnverifiedNote;
 /** Verifies a note that each of these keys must have signed: the other keys' lines do not make up for a missing one. */

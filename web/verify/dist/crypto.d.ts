@@ -12,16 +12,10 @@ export interface CryptoOptions {
 }
 /** Signature checks with the algorithms that are available. */
 export declare class Crypto {
-    private readonly subtle;
-    private readonly mlDsa44;
-    private readonly keys;
-    private hasEd25519;
+    #private;
     constructor(options?: CryptoOptions);
     /** Whether Ed25519 signature and key match. The key was found to be usable when it was read. */
     ed25519(key: Bytes, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
     /** Whether an ML-DSA-44 signature and key match. */
     mlDsa(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
-    /** Older browsers have WebCrypto without Ed25519. */
-    private isEd25519Known;
-    private imported;
 }

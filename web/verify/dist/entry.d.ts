@@ -18,7 +18,7 @@ export interface StatementEntry {
     /** The index of the entry that opened the stream. */
     readonly stream: number;
     readonly sequence: number;
-    /** The evidence bitmap; see {@link evidenceNames}. */
+    /** The evidence bitmap. */
     readonly evidence: number;
     /** 64 hexadecimal digits. */
     readonly digest: string;
@@ -40,10 +40,10 @@ export interface HeadEntry {
 }
 /** An entry of the log. */
 export type Entry = StatementEntry | NoteEntry | HeadEntry;
+/** Whether it is the head of a stream. */
+export declare const isHead: (entry: Entry | null) => entry is HeadEntry;
 /** Whether a bitmap has only bits with a meaning. */
 export declare function isEvidence(bits: number): boolean;
-/** What a bitmap claims, in words, in the order of the bits. */
-export declare function evidenceNames(bits: number): string[];
 /** The statement kinds by name. */
 export declare function isStatementKind(name: string): name is StatementKind;
 /** Reads an entry. */

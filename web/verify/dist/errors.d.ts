@@ -41,11 +41,15 @@ export declare class UnsignedNote extends VerifyError {
 }
 /** Throws a {@link VerifyError}. */
 export declare function refuse(reason: ReasonClass, message: string): never;
+/** Refuses what has more bytes than it may have. */
+export declare function checkBytes(reason: ReasonClass, what: string, length: number, most: number): void;
+/** The refusal that an error is. Others are bugs and pass through; so does a missing algorithm, which is no fault of what was read. */
+export declare function refusalIn(error: unknown): VerifyError;
 /** Runs `read` and gives any refusal another class: a malformed key inside a note is a malformed note. */
 export declare function recast<T>(reason: ReasonClass, what: string, read: () => T): T;
-/** As {@link recast}, for what is read asynchronously. A missing algorithm stays what it is. */
+/** As {@link recast}, for what is read asynchronously. */
 export declare function recastAsync<T>(reason: ReasonClass, what: string, read: () => Promise<T>): Promise<T>;
 /** Names what was being checked, and keeps the class of the refusal. */
 export declare function keepClass<T>(what: string, check: () => Promise<T>): Promise<T>;
-/** The value, or null where it was refused. Other errors are bugs and pass through, as does a missing algorithm. */
+/** The value, or null where it was refused. */
 export declare function orNull<T>(read: Promise<T>): Promise<T | null>;

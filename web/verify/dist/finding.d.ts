@@ -1,62 +1,68 @@
-import { type Bytes } from "./bytes.js";
-import { VerifyError } from "./errors.js";
-import { type Parsed } from "./json.js";
-import { type FindingKind, type Place } from "./kinds.js";
-import { type Hash } from "./merkle.js";
-import { type Run } from "./runs.js";
+import { type VerifyError } from "./errors.js";
+import { type Members, type Parsed } from "./json.js";
+import { type FindingKind } from "./kinds.js";
 import type { Trust } from "./trust.js";
 /** The `format` of an evidence file. */
 export declare const EVIDENCE_FORMAT = "vouchlog/v1 evidence";
 /** Longest file, in bytes. */
 export declare const MAX_EVIDENCE_BYTES: number;
-interface Served {
-    readonly sha256: Hash;
-    readonly length: bigint;
-    readonly bytes: Bytes;
-}
-type Evidence = {
-    readonly type: "none";
-} | {
-    readonly type: "note";
-    readonly note: string;
-} | {
-    readonly type: "two-heads";
-    readonly known: string;
-    readonly served: string;
-} | {
-    readonly type: "prefix";
-    readonly old: string;
-    readonly new: string;
-    readonly prefixRoot: Hash;
-    readonly proof: readonly Hash[];
-} | {
-    readonly type: "entries";
-    readonly checkpoint: string;
-    readonly runs: readonly Run[];
-    readonly streamRange: readonly Hash[];
-} | {
-    readonly type: "bundle";
-    readonly checkpoint: string;
-    readonly first: bigint;
-    readonly leaves: readonly Hash[];
-    readonly left: readonly Hash[];
-    readonly right: readonly Hash[];
-    readonly served: Served;
-} | {
-    readonly type: "object";
-    readonly checkpoint: string;
-    readonly served: Served | null;
-} | {
-    readonly type: "after-retirement";
-    readonly end: string;
-    readonly served: string;
+/** What each type of evidence consists of. */
+declare const EVIDENCE: {
+    readonly none: {};
+    readonly note: {
+        readonly note: import("./json.js").Reader<string>;
+    };
+    readonly "two-heads": {
+        readonly known: import("./json.js").Reader<string>;
+        readonly served: import("./json.js").Reader<string>;
+    };
+    readonly prefix: {
+        readonly old: import("./json.js").Reader<string>;
+        readonly new: import("./json.js").Reader<string>;
+        readonly prefix_root: import("./json.js").Reader<import("./bytes.js").Bytes>;
+        readonly proof: import("./json.js").Reader<import("./bytes.js").Bytes[]>;
+    };
+    readonly entries: {
+        readonly checkpoint: import("./json.js").Reader<string>;
+        readonly runs: import("./json.js").Reader<import("./runs.js").Run[]>;
+        readonly stream_range: import("./json.js").Reader<import("./bytes.js").Bytes[]>;
+    };
+    readonly bundle: {
+        readonly checkpoint: import("./json.js").Reader<string>;
+        readonly first: import("./json.js").Reader<bigint>;
+        readonly leaves: import("./json.js").Reader<import("./bytes.js").Bytes[]>;
+        readonly left: import("./json.js").Reader<import("./bytes.js").Bytes[]>;
+        readonly right: import("./json.js").Reader<import("./bytes.js").Bytes[]>;
+        readonly served: import("./json.js").Reader<Members<{
+            sha256: import("./json.js").Reader<import("./bytes.js").Bytes>;
+            length: import("./json.js").Reader<bigint>;
+            bytes: import("./json.js").Reader<import("./bytes.js").Bytes>;
+        }>>;
+    };
+    readonly object: {
+        readonly checkpoint: import("./json.js").Reader<string>;
+        readonly served: import("./json.js").Reader<Members<{
+            sha256: import("./json.js").Reader<import("./bytes.js").Bytes>;
+            length: import("./json.js").Reader<bigint>;
+            bytes: import("./json.js").Reader<import("./bytes.js").Bytes>;
+        }> | null>;
+    };
+    readonly "after-retirement": {
+        readonly end: import("./json.js").Reader<string>;
+        readonly served: import("./json.js").Reader<string>;
+    };
 };
+type EvidenceOf<T extends keyof typeof EVIDENCE> = Members<(typeof EVIDENCE)[T]>;
+type Evidence = {
+    [T in keyof typeof EVIDENCE]: {
+        readonly type: T;
+    } & EvidenceOf<T>;
+}[keyof typeof EVIDENCE];
 /** An evidence file as read; nothing in it is verified. */
 export interface EvidenceFile {
     readonly kind: FindingKind;
-    readonly origin: string;
-    readonly words: string;
-    readonly place: Place;
+    /** Index of the entry that the finding is about, if it is about one. */
+    readonly entry: bigint | null;
     readonly evidence: Evidence;
 }
 /** What an evidence file is worth. One that does not show what it claims is refused with the class `refuted`. */

@@ -26,24 +26,31 @@ export declare function parseJsonText(text: string): Parsed | undefined;
 export declare function toJsonValue(value: Parsed): JsonValue;
 /** Whether a parsed value is an object. */
 export declare function isObject(value: Parsed | undefined): value is ParsedObject;
-/** Reads the members of an object of a file format. Unknown and missing members are refused by name. */
-export declare class Fields {
-    private readonly what;
-    /** The object, for members whose absence differs from null. */
-    readonly raw: ParsedObject;
-    constructor(value: Parsed | undefined, what: string, required: readonly string[], optional?: readonly string[]);
-    /** Whether an optional member is there; null counts as absent. */
-    has(name: string): boolean;
-    get(name: string): Parsed;
-    string(name: string): string;
-    u64(name: string): bigint;
-    list(name: string): Parsed[];
-    strings(name: string): string[];
-    /** A list of byte strings in base64. */
-    base64s(name: string): Bytes[];
-    base64(name: string): Bytes;
-    hash(name: string): Bytes;
-    hashes(name: string): Bytes[];
-    private asU64;
-    private wrong;
+/** Reads a member, or calls `no` with what it should have been. A member that is missing is undefined. */
+export type Reader<T> = (value: Parsed | undefined, no: (expected: string) => never) => T;
+/** The members of an object of a file format: how each is read. */
+export interface Shape {
+    readonly [name: string]: Reader<unknown>;
 }
+/** What is read by a shape. */
+export type Members<S extends Shape> = {
+    readonly [name in keyof S]: ReturnType<S[name]>;
+};
+/** Reads an object of a file format. Unknown and missing members are refused by name. */
+export declare function readMembers<S extends Shape>(value: Parsed | undefined, what: string, shape: S): Members<S>;
+/** A member as parsed. */
+export declare const anything: Reader<Parsed>;
+export declare const string: Reader<string>;
+/** The `format` of a file. */
+export declare const format: (name: string) => Reader<string>;
+export declare const u64: Reader<bigint>;
+export declare const base64: Reader<Bytes>;
+/** 64 hexadecimal digits. */
+export declare const hash: Reader<Bytes>;
+export declare const list: <T>(one: Reader<T>) => Reader<T[]>;
+/** A member that may be missing or null. */
+export declare const optional: <T>(one: Reader<T>) => Reader<T | null>;
+/** A list that may be missing, but not null. */
+export declare const listOrNone: <T>(one: Reader<T>) => Reader<T[]>;
+/** An object in an object. */
+export declare const object: <S extends Shape>(what: string, shape: S) => Reader<Members<S>>;

@@ -31,10 +31,8 @@ export interface VerifiedNote extends UnverifiedNote {
 }
 /** Refuses a text with control characters, or whose last line does not end in LF. */
 export declare function checkText(text: string): void;
-/** Reads a note from bytes. */
-export declare function parseNote(bytes: Uint8Array): UnverifiedNote;
-/** Reads a note from a text. */
-export declare function parseNoteText(note: string): UnverifiedNote;
+/** Reads a note. */
+export declare function parseNote(bytes: string | Uint8Array): UnverifiedNote;
 /** What to make of a second line by one key. */
 export type Repeats = "ignore" | "refuse";
 /**

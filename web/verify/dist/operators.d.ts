@@ -29,8 +29,7 @@ export declare function readOperatorNote(note: string, origin: string): Operator
 export declare function isSignedByNamed(note: string, origin: string, crypto: Crypto): Promise<boolean>;
 /** The operator's keys, oldest first, and the keys that may recover them. */
 export declare class Operators {
-    private readonly terms;
-    private readonly recovery;
+    #private;
     /** `first`: the operator that genesis names. */
     constructor(first: VerifyingKey);
     /** The keys as they were before the entry at `index`. */
@@ -41,13 +40,20 @@ export declare class Operators {
     get keys(): VerifyingKey[];
     /** The key that has to sign the entry at `index`. */
     at(index: bigint): VerifyingKey;
-    private get recoveryKey();
     /** Whether another key took the place of this one. */
     isRetired(key: VerifyingKey): boolean;
+    /**
+     * What `read` reads with the operator's key in force; if it refuses that, why, and whether it takes a key that was replaced. SPEC: a key that was replaced
+     * signs nothing more.
+     */
+    signed<T>(read: (key: VerifyingKey) => Promise<T>): Promise<{
+        value: T;
+    } | {
+        fault: VerifyError;
+        isRetired: boolean;
+    }>;
     /** Reads a note, and verifies that the keys in force signed it, and that it may come next. */
     open(note: string, origin: string, crypto: Crypto): Promise<OperatorNote>;
-    /** SPEC: `replaces` is the key in force, and no key is in force twice, in either role, nor one with its id or its public key. */
-    private check;
     /** Takes up the note of the entry at `index`. */
     take(index: bigint, note: string, origin: string, crypto: Crypto): Promise<OperatorNote>;
 }

@@ -24,24 +24,14 @@ export interface PolicyCheckpoint extends SignedCheckpoint {
 }
 /** The logs whose checkpoints count, and the quorum of witnesses that must have cosigned one. */
 export declare class Policy {
+    #private;
     readonly logs: PolicyLog[];
     readonly witnesses: PolicyWitness[];
-    private readonly groups;
-    /** Undefined until the line is read; null for `quorum none`. */
-    private quorum;
-    private readonly names;
     private constructor();
     /** Reads a policy file. */
     static parse(bytes: Uint8Array): Policy;
     /** Whether no cosignature is asked for. */
     get isQuorumNone(): boolean;
-    private line;
-    private log;
-    private witness;
-    private group;
-    private setQuorum;
-    private define;
-    private checkRoom;
     /** Whether witnesses with these keys are a quorum. */
     isMetBy(counts: (key: VerifyingKey) => boolean): boolean;
     /**

@@ -1,6 +1,6 @@
 import { type Enrolment } from "./control.js";
 import { type StatementEntry } from "./entry.js";
-import { type Parsed } from "./json.js";
+import { type Members, type Parsed, type Reader } from "./json.js";
 import { type VerifyingKey } from "./key.js";
 import { type PolicyCosignature } from "./policy.js";
 import { SharedProofs } from "./shared_proofs.js";
@@ -10,24 +10,32 @@ import type { Trust } from "./trust.js";
 export declare const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
 /** Longest presentation, in bytes. */
 export declare const MAX_PRESENTATION_BYTES: number;
-/** Whose a stream is: proofs of the enrolment of its gateway's key and of its opening, and what is known of a revocation. */
-export interface StreamIdentity {
-    readonly enrolment: string;
-    readonly opening: string;
-    readonly status: {
-        readonly asOf: bigint;
-        readonly revocation: string | null;
-    } | null;
-}
-/** A presentation as read; nothing in it is verified. */
-export interface Presentation {
+/** How the parts of a presentation are read that `proof` reads the proofs of: in a bundle of several, they are numbers. */
+export declare const presented: (proof: Reader<string>) => {
+    sd_jwt: Reader<string>;
+    proof: Reader<string>;
+    genesis: Reader<string>;
+    stream: Reader<Members<{
+        enrolment: Reader<string>;
+        opening: Reader<string>;
+        status: Reader<Members<{
+            as_of: Reader<bigint>;
+            revocation: Reader<string | null>;
+        }> | null>;
+    }>>;
+    signed_by: Reader<Members<{
+        enrolment: Reader<string>;
+        opening: Reader<string>;
+        status: Reader<Members<{
+            as_of: Reader<bigint>;
+            revocation: Reader<string | null>;
+        }> | null>;
+    }> | null>;
+};
+/** A presentation as read, by the names of its file; nothing in it is verified. */
+export type Presentation = {
     readonly origin: string;
-    readonly sdJwt: string;
-    readonly proof: string;
-    readonly genesis: string;
-    readonly stream: StreamIdentity;
-    readonly signedBy: StreamIdentity | null;
-}
+} & Members<ReturnType<typeof presented>>;
 /** Why a gateway's key is taken for the gateway's. */
 export type KeyTrust = "operator" | "pinned" | "rotated-from-pinned";
 /** What is shown of the revocation of a gateway's key. */
@@ -63,8 +71,6 @@ export interface VerifiedPresentation {
     /** POSIX seconds by which a witness of the policy had seen the entry; null if none states a time. */
     readonly witnessedUntil: bigint | null;
 }
-/** Reads a presentation file. */
-export declare function parsePresentation(bytes: Uint8Array): Presentation;
 /** The presentation that a JSON text is. */
 export declare function presentationOf(parsed: Parsed | undefined): Presentation;
 /** Why an enrolled key is taken for the gateway's. */

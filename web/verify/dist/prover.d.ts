@@ -19,15 +19,13 @@ export interface ProvenRun {
 }
 /** Makes proofs about one signed tree. */
 export declare class Prover {
+    #private;
     readonly head: TreeHead;
-    private readonly log;
-    private readonly nodes;
     constructor(read: ReadObject, head: TreeHead);
     /** An entry with its verified inclusion path. Refused with class `not-included` if what the log serves does not lead to the signed root. */
     entry(index: bigint): Promise<ProvenEntry>;
     /** The entries of a bundle as the log serves them. Nothing shows yet that they are the tree's. */
     bundle(bundle: bigint): Promise<Uint8Array[]>;
-    private path;
     /** Entries side by side with the verified range proof that the tree has them. */
     run(first: bigint, entries: readonly Uint8Array[]): Promise<ProvenRun>;
     /** The root of the first `size` entries, proven to be those of the signed tree; null if the tiles that are served do not prove one. */

@@ -1,6 +1,6 @@
 import type { Bytes } from "./bytes.js";
 import { type Entry } from "./entry.js";
-import { type Parsed } from "./json.js";
+import { type Reader } from "./json.js";
 import { type Hash, type TreeHead } from "./merkle.js";
 /** Entries side by side, as read. */
 export interface Run {
@@ -9,9 +9,9 @@ export interface Run {
     readonly left: readonly Hash[];
     readonly right: readonly Hash[];
 }
-/** Reads a run. */
-export declare function readRun(value: Parsed): Run;
+/** How a run is read. */
+export declare const run: Reader<Run>;
 /** Verifies that the tree has the entries of a run at the place that the run names. */
-export declare function verifyRun(run: Run, head: TreeHead): void;
+export declare function verifyRun({ first, entries, left, right }: Run, head: TreeHead): void;
 /** The one entry of a run of one, after the run was found to be in the tree; null if it is no entry, or there are more. */
-export declare function verifyOne(run: Run, head: TreeHead): Entry | null;
+export declare function verifyOne(one: Run, head: TreeHead): Entry | null;

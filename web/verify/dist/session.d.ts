@@ -13,9 +13,9 @@ export interface SessionBundle {
     readonly disclosed: readonly string[];
     /** How many records there are according to the sender, the seal not counted. */
     readonly known: bigint;
-    readonly records: readonly Presentation[];
-    readonly seal: Presentation | null;
-    readonly erasures: readonly Presentation[];
+    readonly records: readonly Packed[];
+    readonly seal: Packed | null;
+    readonly erasures: readonly Packed[];
 }
 /** What a bundle shows. */
 export interface VerifiedSession {
@@ -27,9 +27,13 @@ export interface VerifiedSession {
     /** What rests on the sender's word, or was not checked, in words. */
     readonly notes: readonly string[];
 }
-/** Reads a bundle. */
-export declare function parseSession(bytes: Uint8Array): SessionBundle;
 /** The bundle that a JSON text is. */
 export declare function sessionOfJson(parsed: Parsed | undefined): SessionBundle;
+/** A presentation that names a part which is not in the bundle: refused when its turn to be verified comes, as what is wrong before it comes first. */
+declare const MISSING_PART = "missing part";
+type Packed = Presentation | typeof MISSING_PART;
 /** Verifies every presentation of a bundle, and that they are of one session. */
 export declare function verifySession(bundle: SessionBundle, trust: Trust): Promise<VerifiedSession>;
+/** Reads and verifies a session bundle. */
+export declare function verifySessionFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedSession>;
+export {};

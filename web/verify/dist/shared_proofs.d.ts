@@ -10,14 +10,11 @@ export interface LoggedEntry {
 }
 /** Verifies the proofs of one file, and remembers what held. A refusal ends the verification, so none is remembered. */
 export declare class SharedProofs {
+    #private;
     readonly trust: Trust;
-    private readonly entries;
-    private readonly heads;
-    private readonly others;
     constructor(trust: Trust);
     /** Verifies a proof file: its checkpoint, the policy, and that the entry it carries is in the tree. */
     prove(proof: string, what: string): Promise<LoggedEntry>;
-    private head;
     /** What `verify` returned for this key before, or returns now. One key is of one type. */
     once<T>(key: string, verify: () => Promise<T>): Promise<T>;
 }

@@ -24,7 +24,17 @@ export declare function partialTiles(size: bigint): {
 }[];
 /** The hashes of a tile; null unless it has as many as it should. */
 export declare function parseTile(bytes: Uint8Array, width: number): Uint8Array[] | null;
+/** Where the entries of a bundle are, without an object for each: entry `at` lies between `bounds[at] + FRAME_BYTES` and `bounds[at + 1]`. */
+export interface Frames {
+    readonly bounds: Int32Array;
+    readonly count: number;
+    readonly rest: boolean;
+}
+/** Bytes before each entry of a bundle: its length. */
+export declare const FRAME_BYTES = 2;
 /** As many entries as the bytes begin with, at most `limit`, and whether bytes are left over. */
+export declare function readFrames(bytes: Uint8Array, limit: number): Frames;
+/** The same, with an object for each entry. */
 export declare function readEntries(bytes: Uint8Array, limit: number): {
     entries: Uint8Array[];
     rest: boolean;

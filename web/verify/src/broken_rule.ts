@@ -3,13 +3,13 @@
 
 import { equalBytes } from "./bytes.js";
 import type { StreamOpening } from "./control.js";
-import { isOfUnknownControlKind, streamLeafHash } from "./entry.js";
+import { isHead, isOfUnknownControlKind, streamLeafHash } from "./entry.js";
 import { VerifyError } from "./errors.js";
 import { streamOf, type EntrySet, type KnownEntry } from "./entry_set.js";
 import type { FindingKind } from "./kinds.js";
 import { sameKey } from "./key.js";
 import { CompactRange, type Hash } from "./merkle.js";
-import { parseNoteText } from "./note.js";
+import { parseNote } from "./note.js";
 
 type Check = (set: EntrySet, at: KnownEntry, range: readonly Hash[]) => boolean;
 
@@ -25,8 +25,8 @@ export function provesBrokenRule(kind: FindingKind, index: bigint, set: EntrySet
 }
 
 /** Whether the entry is of a control kind that a later version may have: an old verifier must not accuse the log of a new one. */
-export function isOfUnknownKind(kind: FindingKind, index: bigint | undefined, set: EntrySet): boolean {
-  const at = index === undefined ? undefined : set.at(index);
+export function isOfUnknownKind(kind: FindingKind, index: bigint | null, set: EntrySet): boolean {
+  const at = index === null ? undefined : set.at(index);
   return kind === "undecodable-entry" && at !== undefined && isOfUnknownControlKind(at.bytes);
 }
 
@@ -72,10 +72,7 @@ const CHECKS: { readonly [kind in FindingKind]?: Check } = {
     return head !== undefined && set.earlierHeads(at).some(
       ({ head: { head: before } }) => before.size === head.size && !equalBytes(before.root, head.root));
   },
-  "forged-head": (set, { entry, head }) => {
-    const isHead = entry?.kind === "stream-head" || entry?.kind === "stream-closed";
-    return isHead && set.opening(BigInt(entry.stream)) !== null && head === null;
-  },
+  "forged-head": (set, { entry, head }) => isHead(entry) && set.opening(BigInt(entry.stream)) !== null && head === null,
   "head-without-entries": lacksEntries,
 };
 
@@ -97,7 +94,7 @@ function knowsSigners(set: EntrySet, { index, entry }: KnownEntry): boolean {
   if (operators === null || entry === null || !("note" in entry) || set.hasAll(0n, index)) return true;
   let lines;
   try {
-    ({ lines } = parseNoteText(entry.note));
+    ({ lines } = parseNote(entry.note));
   } catch (error) {
     if (error instanceof VerifyError) return true;
     throw error;
@@ -245,7 +242,7 @@ function lacksEntries(set: EntrySet, at: KnownEntry, range: readonly Hash[]): bo
 
 /** The range that a replay of the stream begins with: that of its opening, or of the head at `from`. */
 function rangeAt(set: EntrySet, stream: bigint, from: bigint, range: readonly Hash[]): CompactRange | null {
-  if (from === stream) return set.opening(stream) === null ? null : CompactRange.empty();
+  if (from === stream) return set.opening(stream) === null ? null : new CompactRange();
   const head = set.at(from)?.head?.head;
   if (head === undefined) return null;
   const begun = CompactRange.from(head.size, range);

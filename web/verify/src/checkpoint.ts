@@ -4,15 +4,13 @@ import { parseCheckpointText, type Checkpoint } from "./checkpoint_text.js";
 import type { Crypto } from "./crypto.js";
 import { refuse } from "./errors.js";
 import type { VerifyingKey } from "./key.js";
-import { parseNote, parseNoteText, verifyNote, type UnverifiedNote, type VerifiedNote, type VerifiedSignature } from "./note.js";
+import { parseNote, verifyNote, type VerifiedNote, type VerifiedSignature } from "./note.js";
 
 /** A checkpoint with the note whose signatures verified. */
 export interface SignedCheckpoint extends Checkpoint { readonly note: VerifiedNote }
 
 /** A checkpoint that one party cosigned at a time: what a gateway signs of its stream. */
 export interface CosignedCheckpoint extends SignedCheckpoint { readonly timestamp: bigint }
-
-const asNote = (note: string | Uint8Array): UnverifiedNote => (typeof note === "string" ? parseNoteText(note) : parseNote(note));
 
 /** Opens a note that should be a checkpoint of this log, signed with one or more of its keys (types 0x01 and 0x06). */
 export async function openCheckpoint(
@@ -41,7 +39,7 @@ async function open(
   note: string | Uint8Array, origin: string, keys: readonly VerifyingKey[], crypto: Crypto,
 ): Promise<SignedCheckpoint> {
   // SPEC: nothing of the text is used, not even its origin, before a signature verifies.
-  const verified = await verifyNote(asNote(note), keys, crypto, "refuse");
+  const verified = await verifyNote(parseNote(note), keys, crypto, "refuse");
   const checkpoint = parseCheckpointText(verified.text);
   if (checkpoint.origin !== origin) refuse("other-log", "the checkpoint is another log's");
   return { ...checkpoint, note: verified };

@@ -6,12 +6,12 @@ import { cosignatures } from "./cosigned.js";
 import { streamLeafHash, streamOrigin, tryDecodeEntry, type Entry, type StatementEntry } from "./entry.js";
 import { orNull, recastAsync, refuse } from "./errors.js";
 import { equalBytes } from "./bytes.js";
-import { Fields, parseWithin, type Parsed } from "./json.js";
+import { format, hash, list, listOrNone, object, optional, parseWithin, readMembers, string, u64, type Parsed } from "./json.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { CompactRange, type Hash, type TreeHead } from "./merkle.js";
 import { Operators } from "./operators.js";
 import { trustIn } from "./presentation.js";
-import { readRun, verifyOne, verifyRun, type Run } from "./runs.js";
+import { run, verifyOne, verifyRun, type Run } from "./runs.js";
 import type { Trust } from "./trust.js";
 
 /** The `format` of a completeness file. */
@@ -78,40 +78,21 @@ export function parseCompleteness(bytes: Uint8Array): CompletenessProof {
   return completenessOf(parseWithin(bytes, MAX_COMPLETENESS_BYTES));
 }
 
+const FILE = {
+  format: format(COMPLETENESS_FORMAT), origin: string, from: u64, to: u64, checkpoint: string, genesis: run, operators: listOrNone(run),
+  streams: list(object("a stream of the file", {
+    enrolment: run, opening: run, entries: list(run), base: optional(object("the base of a stream", { head: run, range: list(hash) })),
+  })),
+};
+
 /** The completeness file that a JSON text is. */
 export function completenessOf(parsed: Parsed | undefined): CompletenessProof {
-  const fields = new Fields(parsed, "the completeness file",
-    ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"], ["operators"]);
-  if (fields.string("format") !== COMPLETENESS_FORMAT) refuse("format", `its format is not \`${COMPLETENESS_FORMAT}\``);
-  const streams = fields.list("streams").map(readStream);
-  const runs = streams.flatMap((stream) => stream.entries);
+  const read = readMembers(parsed, "the completeness file", FILE);
+  const runs = read.streams.flatMap((stream) => stream.entries);
   if (runs.length > MAX_RUNS) refuse("too-large", `the streams are in more than ${MAX_RUNS} pieces`);
-  const count = runs.reduce((sum, run) => sum + run.entries.length, 0);
+  const count = runs.reduce((sum, { entries }) => sum + entries.length, 0);
   if (count > MAX_STATEMENTS) refuse("too-large", `there are more than ${MAX_STATEMENTS} statements`);
-  return {
-    origin: fields.string("origin"),
-    from: fields.u64("from"),
-    to: fields.u64("to"),
-    checkpoint: fields.string("checkpoint"),
-    genesis: readRun(fields.get("genesis")),
-    operators: "operators" in fields.raw ? fields.list("operators").map(readRun) : [],
-    streams,
-  };
-}
-
-function readStream(value: Parsed): StreamProof {
-  const fields = new Fields(value, "a stream of the file", ["enrolment", "opening", "entries"], ["base"]);
-  let base = null;
-  if (fields.has("base")) {
-    const read = new Fields(fields.get("base"), "the base of a stream", ["head", "range"]);
-    base = { head: readRun(read.get("head")), range: read.hashes("range") };
-  }
-  return {
-    enrolment: readRun(fields.get("enrolment")),
-    opening: readRun(fields.get("opening")),
-    base,
-    entries: fields.list("entries").map(readRun),
-  };
+  return read;
 }
 
 /** Verifies a completeness file against the log as the caller knows it. */
@@ -162,15 +143,15 @@ async function operatorsOf({ genesis: run, operators: changes }: CompletenessPro
 
 /** A stream as far as its entries were taken up. */
 class Replay {
-  private range = CompactRange.empty();
+  #range = new CompactRange();
   /** The index its next entry must be behind. */
-  private last: bigint;
-  private first = 0n;
-  private signed = 0n;
-  private heads = 0;
-  private newestHead: bigint | null = null;
-  private closed = false;
-  private readonly losses: { sequence: number; index: bigint }[] = [];
+  #last: bigint;
+  #first = 0n;
+  #signed = 0n;
+  #heads = 0;
+  #newestHead: bigint | null = null;
+  #closed = false;
+  readonly #losses: { sequence: number; index: bigint }[] = [];
 
   private constructor(
     private readonly id: bigint,
@@ -178,10 +159,10 @@ class Replay {
     private readonly enrolment: Enrolment,
     private readonly trust: Trust,
   ) {
-    this.last = id;
+    this.#last = id;
   }
 
-  private no(problem: string): never {
+  #no(problem: string): never {
     return refuse("incomplete", `stream ${this.id}: ${problem}`);
   }
 
@@ -201,37 +182,37 @@ class Replay {
       return no("its gateway's enrolment is not shown");
     }
     const replay = new Replay(id, opening, enrolment, trust);
-    if (proof.base !== null) await replay.beginAt(proof.base.head, proof.base.range, head);
+    if (proof.base !== null) await replay.#beginAt(proof.base.head, proof.base.range, head);
     return replay;
   }
 
-  private async beginAt(run: Run, hashes: readonly Hash[], tree: TreeHead): Promise<void> {
+  async #beginAt(run: Run, hashes: readonly Hash[], tree: TreeHead): Promise<void> {
     const entry = verifyOne(run, tree);
-    if (entry?.kind !== "stream-head" || BigInt(entry.stream) !== this.id) return this.no("it does not start with a head of the stream");
-    const signed = await this.openHead(entry.note);
+    if (entry?.kind !== "stream-head" || BigInt(entry.stream) !== this.id) return this.#no("it does not start with a head of the stream");
+    const signed = await this.#openHead(entry.note);
     const range = CompactRange.from(signed.head.size, hashes);
-    if (range === null || !equalBytes(range.root(), signed.head.root)) return this.no("the range at its start is not the signed one");
-    this.range = range;
-    if (run.first > this.last) this.last = run.first;
-    this.first = this.signed = signed.head.size;
-    this.newestHead = signed.timestamp;
+    if (range === null || !equalBytes(range.root(), signed.head.root)) return this.#no("the range at its start is not the signed one");
+    this.#range = range;
+    if (run.first > this.#last) this.#last = run.first;
+    this.#first = this.#signed = signed.head.size;
+    this.#newestHead = signed.timestamp;
   }
 
-  private async openHead(note: string): Promise<CosignedCheckpoint> {
+  async #openHead(note: string): Promise<CosignedCheckpoint> {
     const origin = streamOrigin(this.trust.origin, this.id);
-    return (await orNull(openCosigned(note, origin, this.opening.stream, this.trust.crypto))) ?? this.no("a head does not verify");
+    return (await orNull(openCosigned(note, origin, this.opening.stream, this.trust.crypto))) ?? this.#no("a head does not verify");
   }
 
   /** Takes up every entry of the stream. */
   async run(proof: StreamProof, head: TreeHead, to: bigint): Promise<CompleteStream> {
     for (const run of proof.entries) {
       verifyRun(run, head);
-      if (run.first <= this.last) this.no("its entries are not in the order of the log");
+      if (run.first <= this.#last) this.#no("its entries are not in the order of the log");
       for (const [place, bytes] of run.entries.entries()) {
         const index = run.first + BigInt(place);
-        if (index >= to) this.no("it exceeds the part of the log that it covers");
-        await this.entry(index, bytes, tryDecodeEntry(bytes));
-        this.last = index;
+        if (index >= to) this.#no("it exceeds the part of the log that it covers");
+        await this.#entry(index, bytes, tryDecodeEntry(bytes));
+        this.#last = index;
       }
     }
     const { gateway, previous } = this.opening;
@@ -242,43 +223,43 @@ class Replay {
       rotatedFrom: replaces?.rotation ? replaces.key : null,
       isHouse: gateway.name === `${this.trust.origin}/house`,
       continues: previous,
-      first: this.first,
-      signed: this.signed,
-      pending: this.range.size - this.signed,
-      heads: this.heads,
-      newestHead: this.newestHead,
-      closed: this.closed,
-      declaredLosses: this.losses,
+      first: this.#first,
+      signed: this.#signed,
+      pending: this.#range.size - this.#signed,
+      heads: this.#heads,
+      newestHead: this.#newestHead,
+      closed: this.#closed,
+      declaredLosses: this.#losses,
     };
   }
 
-  private async entry(index: bigint, bytes: Uint8Array, entry: Entry | null): Promise<void> {
-    if (this.closed) this.no(`entry ${index} comes after its closing`);
+  async #entry(index: bigint, bytes: Uint8Array, entry: Entry | null): Promise<void> {
+    if (this.#closed) this.#no(`entry ${index} comes after its closing`);
     if (entry === null || !("stream" in entry) || BigInt(entry.stream) !== this.id) {
-      return this.no(`entry ${index} does not belong to the stream`);
+      return this.#no(`entry ${index} does not belong to the stream`);
     }
-    if (entry.isStatement) return this.statement(index, bytes, entry);
-    this.closed = entry.kind === "stream-closed";
-    return this.head(index, entry.note);
+    if (entry.isStatement) return this.#statement(index, bytes, entry);
+    this.#closed = entry.kind === "stream-closed";
+    return this.#head(index, entry.note);
   }
 
   /** SPEC: sequence numbers follow one another. */
-  private statement(index: bigint, bytes: Uint8Array, entry: StatementEntry): void {
-    if (BigInt(entry.sequence) !== this.range.size) this.no(`entry ${index} has another sequence number than the one that follows`);
-    this.range.push(streamLeafHash(bytes));
-    if (entry.kind === "declared-loss") this.losses.push({ sequence: entry.sequence, index });
+  #statement(index: bigint, bytes: Uint8Array, entry: StatementEntry): void {
+    if (BigInt(entry.sequence) !== this.#range.size) this.#no(`entry ${index} has another sequence number than the one that follows`);
+    this.#range.push(streamLeafHash(bytes));
+    if (entry.kind === "declared-loss") this.#losses.push({ sequence: entry.sequence, index });
   }
 
   /** SPEC: a head is signed by the stream's key over exactly the statements before it. */
-  private async head(index: bigint, note: string): Promise<void> {
-    const signed = await this.openHead(note);
-    if (signed.head.size !== this.range.size || !equalBytes(signed.head.root, this.range.root())) {
-      this.no(`the head at entry ${index} does not match the statements before it`);
+  async #head(index: bigint, note: string): Promise<void> {
+    const signed = await this.#openHead(note);
+    if (signed.head.size !== this.#range.size || !equalBytes(signed.head.root, this.#range.root())) {
+      this.#no(`the head at entry ${index} does not match the statements before it`);
     }
-    if (this.newestHead !== null && signed.timestamp < this.newestHead) this.no(`the head at entry ${index} is older than the one before it`);
-    this.signed = signed.head.size;
-    this.newestHead = signed.timestamp;
-    this.heads++;
+    if (this.#newestHead !== null && signed.timestamp < this.#newestHead) this.#no(`the head at entry ${index} is older than the one before it`);
+    this.#signed = signed.head.size;
+    this.#newestHead = signed.timestamp;
+    this.#heads++;
   }
 }
 

@@ -4,12 +4,12 @@
 import { parseDecimal, utf8Length } from "./bytes.js";
 import type { Crypto } from "./crypto.js";
 import { MAX_CONTROL_NOTE_BYTES } from "./entry.js";
-import { orNull, recast, refuse, UnsignedNote, VerifyError } from "./errors.js";
+import { checkBytes, orNull, recast, refusalIn, refuse, UnsignedNote } from "./errors.js";
 import { checkKeyName, checkOrigin, parseVkey, sameKey, type KeyType, type VerifyingKey } from "./key.js";
-import { parseNoteText, verifyNote, type UnverifiedNote } from "./note.js";
+import { parseNote, verifyNote, type UnverifiedNote } from "./note.js";
 
 /** Longest reason in a note, in bytes. */
-export const MAX_REASON_BYTES = 512;
+const MAX_REASON_BYTES = 512;
 const MAX_TIME = 2n ** 48n - 1n;
 const MAX_STREAM = 2n ** 40n - 1n;
 const MAX_STREAM_SIZE = 2n ** 48n;
@@ -44,15 +44,15 @@ export interface Quota {
 
 /** The lines of a control note, read one expected word after the other. */
 export class Lines {
-  private readonly lines: string[];
+  readonly #lines: string[];
 
   constructor(text: string, title: string) {
-    this.lines = text.slice(0, -1).split("\n");
-    if (this.lines.shift() !== title) refuse("note", `the note is not a \`${title}\` note`);
+    this.#lines = text.slice(0, -1).split("\n");
+    if (this.#lines.shift() !== title) refuse("note", `the note is not a \`${title}\` note`);
   }
 
   value(word: string): string {
-    const line = this.lines.shift();
+    const line = this.#lines.shift();
     const value = line !== undefined && line.startsWith(`${word} `) ? line.slice(word.length + 1) : "";
     return value === "" ? refuse("note", `the note lacks the line \`${word}\``) : value;
   }
@@ -73,11 +73,11 @@ export class Lines {
 
   /** Whether this is the next line. */
   isNext(line: string): boolean {
-    return this.lines[0] === line;
+    return this.#lines[0] === line;
   }
 
   get isAtEnd(): boolean {
-    return this.lines.length === 0;
+    return this.#lines.length === 0;
   }
 
   end(): void {
@@ -85,13 +85,21 @@ export class Lines {
   }
 }
 
+/** Parts a reason into its cause, which must be one of these, and words. */
+export function readReason(reason: string, causes: readonly string[]): { cause: string; words: string } {
+  const [cause, ...rest] = reason.split(" ");
+  const words = rest.join(" ");
+  if (!causes.includes(cause!) || words === "" || utf8Length(words) > MAX_REASON_BYTES) refuse("note", "`reason` is not a known cause and words");
+  return { cause: cause!, words };
+}
+
 /** Reads a control note; nothing in it is verified. */
 export function parseControlNote(note: string): UnverifiedNote {
-  if (utf8Length(note) > MAX_CONTROL_NOTE_BYTES) refuse("note", `the note has more than ${MAX_CONTROL_NOTE_BYTES} bytes`);
+  checkBytes("note", "the note", utf8Length(note), MAX_CONTROL_NOTE_BYTES);
   try {
-    return parseNoteText(note);
+    return parseNote(note);
   } catch (error) {
-    throw unsigned(error);
+    return unsigned(error);
   }
 }
 
@@ -102,13 +110,12 @@ export async function verifyAll(note: UnverifiedNote, keys: readonly VerifyingKe
     const hasSigned = (key: VerifyingKey): boolean => signatures.some((made) => sameKey(made.key, key));
     if (!keys.every(hasSigned)) refuse("signature", "a key that must sign it did not");
   } catch (error) {
-    throw unsigned(error);
+    unsigned(error);
   }
 }
 
-function unsigned(error: unknown): unknown {
-  if (!(error instanceof VerifyError) || error.reason === "unsupported") return error;
-  return new UnsignedNote("note", `the note does not verify: ${error.message}`);
+function unsigned(error: unknown): never {
+  throw new UnsignedNote("note", `the note does not verify: ${refusalIn(error).message}`);
 }
 
 /** Verifies a note that this key must have signed, and returns its text. */
@@ -175,10 +182,7 @@ function readEnrolment(text: string, origin: string): Enrolment {
   const reason = lines.value("reason");
   lines.end();
   if (reason === "rotation") return { gateway, replaces: { key, rotation: true, reason } };
-  const words = /^(?:lost|compromised|error) (.+)$/.exec(reason)?.[1];
-  if (words === undefined || utf8Length(words) > MAX_REASON_BYTES) {
-    refuse("note", "`reason` is neither `rotation` nor a cause and words");
-  }
+  readReason(reason, ["lost", "compromised", "error"]);
   return { gateway, replaces: { key, rotation: false, reason } };
 }
 

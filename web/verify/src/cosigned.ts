@@ -1,7 +1,7 @@
 // What the cosignatures on a checkpoint are worth, line by line: a forged line must not hide the good ones.
 
 import type { SignedCheckpoint } from "./checkpoint.js";
-import { VerifyError } from "./errors.js";
+import { refusalIn } from "./errors.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { verifyNote } from "./note.js";
 import type { Trust } from "./trust.js";
@@ -35,7 +35,7 @@ export async function cosignatures(signed: SignedCheckpoint, trust: Trust): Prom
       by.push(name);
       good.push(key);
     } catch (error) {
-      if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
+      refusalIn(error);
       forged.push(key);
     }
   }

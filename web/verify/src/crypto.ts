@@ -22,49 +22,49 @@ type Importer = { importKey: SubtleCrypto["importKey"]; verify: SubtleCrypto["ve
 
 /** Signature checks with the algorithms that are available. */
 export class Crypto {
-  private readonly subtle: Importer | null;
-  private readonly mlDsa44: MlDsa44 | null;
-  private readonly keys = new Map<string, Promise<CryptoKey>>();
-  private hasEd25519: Promise<boolean> | null = null;
+  readonly #subtle: Importer | null;
+  readonly #mlDsa44: MlDsa44 | null;
+  readonly #keys = new Map<string, Promise<CryptoKey>>();
+  #hasEd25519: Promise<boolean> | null = null;
 
   constructor(options: CryptoOptions = {}) {
     const subtle = (globalThis as { crypto?: { subtle?: Importer } }).crypto?.subtle;
-    this.subtle = options.pure ? null : subtle ?? null;
-    this.mlDsa44 = options.mlDsa44 ?? null;
+    this.#subtle = options.pure ? null : subtle ?? null;
+    this.#mlDsa44 = options.mlDsa44 ?? null;
   }
 
   /** Whether Ed25519 signature and key match. The key was found to be usable when it was read. */
   async ed25519(key: Bytes, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
     if (signature.length !== 64 || !isCanonicalR(signature)) return false;
-    if (this.subtle === null || !(await this.isEd25519Known(key))) return verifyEd25519(key, message, signature);
-    const handle = await this.imported(this.subtle, key);
-    return this.subtle.verify("Ed25519", handle, signature.slice(), message.slice());
+    if (this.#subtle === null || !(await this.#isEd25519Known(key))) return verifyEd25519(key, message, signature);
+    const handle = await this.#imported(this.#subtle, key);
+    return this.#subtle.verify("Ed25519", handle, signature.slice(), message.slice());
   }
 
   /** Whether an ML-DSA-44 signature and key match. */
   mlDsa(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
     if (signature.length !== 2420) return false;
-    if (this.mlDsa44 === null) refuse("unsupported", "the signature is ML-DSA-44, which the caller did not supply");
+    if (this.#mlDsa44 === null) refuse("unsupported", "the signature is ML-DSA-44, which the caller did not supply");
     try {
-      return this.mlDsa44.verify(signature, message, key);
+      return this.#mlDsa44.verify(signature, message, key);
     } catch {
       return false;
     }
   }
 
   /** Older browsers have WebCrypto without Ed25519. */
-  private isEd25519Known(key: Bytes): Promise<boolean> {
-    this.hasEd25519 ??= this.imported(this.subtle!, key).then(() => true, () => false);
-    return this.hasEd25519;
+  #isEd25519Known(key: Bytes): Promise<boolean> {
+    this.#hasEd25519 ??= this.#imported(this.#subtle!, key).then(() => true, () => false);
+    return this.#hasEd25519;
   }
 
-  private imported(subtle: Importer, key: Bytes): Promise<CryptoKey> {
+  #imported(subtle: Importer, key: Bytes): Promise<CryptoKey> {
     const name = String.fromCharCode(...key);
-    let handle = this.keys.get(name);
+    let handle = this.#keys.get(name);
     if (handle === undefined) {
-      if (this.keys.size >= MAX_IMPORTED_KEYS) this.keys.clear();
+      if (this.#keys.size >= MAX_IMPORTED_KEYS) this.#keys.clear();
       handle = subtle.importKey("raw", key, "Ed25519", false, ["verify"]);
-      this.keys.set(name, handle);
+      this.#keys.set(name, handle);
     }
     return handle;
   }

@@ -6,8 +6,6 @@ import { sha512 } from "./sha512.js";
 
 const P = (1n << 255n) - 19n;
 const L = (1n << 252n) + 27742317777372353535851937790883648493n;
-const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
-const SQRT_M1 = 19681161376707505956807079304988542015446066515923890162744021073123829784752n;
 
 /** A point in extended coordinates: x = X/Z, y = Y/Z, xy = T/Z. */
 interface Point { x: bigint; y: bigint; z: bigint; t: bigint }
@@ -22,6 +20,10 @@ function power(base: bigint, exponent: bigint): bigint {
   for (let b = base, e = exponent; e > 0n; e >>= 1n, b = (b * b) % P) if (e & 1n) result = (result * b) % P;
   return result;
 }
+
+// RFC 8032 section 5.1: -121665/121666, and 5.1.3: the square root of -1.
+const D = mod(-121665n * power(121666n, P - 2n));
+const SQRT_M1 = power(2n, (P - 1n) / 4n);
 
 const NEUTRAL: Point = { x: 0n, y: 1n, z: 1n, t: 0n };
 

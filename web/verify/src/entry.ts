@@ -2,7 +2,7 @@
 // taken for good.
 
 import { decodeUtf8, encodeHex, readUint } from "./bytes.js";
-import { refuse, VerifyError } from "./errors.js";
+import { checkBytes, refuse, VerifyError } from "./errors.js";
 import { leafHash, type Hash } from "./merkle.js";
 import { MAX_ENTRY_BYTES } from "./tile.js";
 
@@ -48,7 +48,7 @@ export interface StatementEntry {
   /** The index of the entry that opened the stream. */
   readonly stream: number;
   readonly sequence: number;
-  /** The evidence bitmap; see {@link evidenceNames}. */
+  /** The evidence bitmap. */
   readonly evidence: number;
   /** 64 hexadecimal digits. */
   readonly digest: string;
@@ -69,26 +69,14 @@ export interface HeadEntry {
 /** An entry of the log. */
 export type Entry = StatementEntry | NoteEntry | HeadEntry;
 
+/** Whether it is the head of a stream. */
+export const isHead = (entry: Entry | null): entry is HeadEntry => entry?.kind === "stream-head" || entry?.kind === "stream-closed";
+
 const EVIDENCE_BITS = 0x0fd1ffff;
 
 /** Whether a bitmap has only bits with a meaning. */
 export function isEvidence(bits: number): boolean {
   return Number.isInteger(bits) && bits >= 0 && bits <= 0xffffffff && (bits & ~EVIDENCE_BITS) === 0 && ((bits >>> 24) & 3) !== 3;
-}
-
-const EVIDENCE_NAMES: readonly (readonly [shift: number, mask: number, value: number, name: string])[] = [
-  [0, 1, 1, "initiator"], [1, 1, 1, "verified session"], [2, 1, 1, "device"], [3, 1, 1, "workload identity"],
-  [4, 1, 1, "credential window"], [5, 1, 1, "credential status checked"], [6, 1, 1, "grant"], [7, 1, 1, "approval or override"],
-  [8, 1, 1, "policy decision"], [9, 1, 1, "policy pinned"], [10, 1, 1, "data class"], [11, 1, 1, "served model"],
-  [12, 1, 1, "input committed"], [13, 1, 1, "output committed"], [14, 1, 1, "tool calls"], [15, 1, 1, "downstream calls"],
-  [16, 1, 1, "outcome"], [20, 1, 1, "sampled or lossy source"], [22, 3, 1, "profile low-risk"], [22, 3, 2, "profile regulated"],
-  [22, 3, 3, "profile privileged"], [24, 3, 1, "credential valid at the moment"], [24, 3, 2, "credential not valid at the moment"],
-  [26, 1, 1, "attributable"], [27, 1, 1, "complete"],
-];
-
-/** What a bitmap claims, in words, in the order of the bits. */
-export function evidenceNames(bits: number): string[] {
-  return EVIDENCE_NAMES.filter(([shift, mask, value]) => ((bits >>> shift) & mask) === value).map(([, , , name]) => name);
 }
 
 /** The statement kinds by name. */
@@ -100,7 +88,7 @@ export function isStatementKind(name: string): name is StatementKind {
 export function decodeEntry(bytes: Uint8Array): Entry {
   const kind = bytes[0];
   if (kind === undefined) refuse("entry", "the entry is empty");
-  if (bytes.length > MAX_ENTRY_BYTES) refuse("entry", `the entry has more than ${MAX_ENTRY_BYTES} bytes`);
+  checkBytes("entry", "the entry", bytes.length, MAX_ENTRY_BYTES);
   if (kind < 0x80) return decodeStatement(kind, bytes);
   const name = NOTE_KINDS[kind] ?? HEAD_KINDS[kind];
   if (bytes.length < 7) refuse("entry", "the entry is truncated");
@@ -150,8 +138,7 @@ function decodeStatement(byte: number, bytes: Uint8Array): StatementEntry {
 
 /** A body that looks like a signed note; its own reader checks the rest. */
 function noteOf(body: Uint8Array, kind: string): string {
-  const most = kind === "log-continued" ? MAX_CONTINUATION_BYTES : MAX_CONTROL_NOTE_BYTES;
-  if (body.length > most) refuse("entry", `the note of the entry has more than ${most} bytes`);
+  checkBytes("entry", "the note of the entry", body.length, kind === "log-continued" ? MAX_CONTINUATION_BYTES : MAX_CONTROL_NOTE_BYTES);
   const text = decodeUtf8(body);
   if (text === null || !text.endsWith("\n") || !text.includes("\n\n")) refuse("entry", "the body of the entry is not a note");
   return text;

@@ -5,8 +5,8 @@ import {
   openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening,
   type Enrolment, type Genesis, type Quota, type Revocation, type StreamOpening,
 } from "./control.js";
-import { streamOrigin, tryDecodeEntry, type Entry, type StatementEntry } from "./entry.js";
-import { orNull, UnsignedNote, VerifyError } from "./errors.js";
+import { isHead, streamOrigin, tryDecodeEntry, type Entry, type StatementEntry } from "./entry.js";
+import { orNull, refusalIn, UnsignedNote } from "./errors.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { isSignedByNamed, KeyChangeError, Operators, readOperatorNote, WitnessKeys } from "./operators.js";
 import { openContinuation, openRetirement } from "./succession.js";
@@ -81,9 +81,10 @@ export class EntrySet {
       let fault: OperatorFault | null = null;
       const read = async <T>(kind: Entry["kind"], open: (note: string, by: VerifyingKey) => Promise<T>): Promise<T | null> => {
         if (entry?.kind !== kind || !("note" in entry) || operators === null) return null;
-        const opened = await byOperator(operators, (key) => open(entry.note, key));
-        if ("fault" in opened) fault = opened.fault;
-        return "fault" in opened ? null : opened.value;
+        const opened = await operators.signed((key) => open(entry.note, key));
+        if ("value" in opened) return opened.value;
+        fault = { unsigned: opened.fault instanceof UnsignedNote, retired: opened.isRetired };
+        return null;
       };
       let change: ChangeFault | null = null;
       if (entry?.kind === "operator-changed" && operators !== null) {
@@ -106,7 +107,7 @@ export class EntrySet {
     const set = new EntrySet(genesis, list, new Map(list.map((known) => [known.index, known])), operators);
     for (const known of list) {
       const { entry } = known;
-      if (entry?.kind !== "stream-head" && entry?.kind !== "stream-closed") continue;
+      if (!isHead(entry)) continue;
       const opening = set.opening(BigInt(entry.stream));
       if (opening !== null) known.head = await orNull(openCosigned(entry.note, streamOrigin(origin, entry.stream), opening.stream, crypto));
     }
@@ -176,27 +177,14 @@ export class EntrySet {
   }
 }
 
-async function byOperator<T>(
-  operators: Operators, open: (key: VerifyingKey) => Promise<T>,
-): Promise<{ value: T } | { fault: OperatorFault }> {
-  try {
-    return { value: await open(operators.key) };
-  } catch (error) {
-    if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
-    let retired = false;
-    for (const key of operators.keys.slice(0, -1)) retired ||= (await orNull(open(key))) !== null;
-    return { fault: { unsigned: error instanceof UnsignedNote, retired } };
-  }
-}
-
 async function changeFault(note: string, trust: Trust, take: () => Promise<unknown>): Promise<ChangeFault | null> {
   try {
     await take();
     return null;
   } catch (error) {
-    if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
-    const why = error instanceof KeyChangeError ? error.why : error instanceof UnsignedNote ? "unsigned" : "content";
-    const read = await orNull(Promise.resolve().then(() => readOperatorNote(note, trust.origin)));
+    const refusal = refusalIn(error);
+    const why = refusal instanceof KeyChangeError ? refusal.why : refusal instanceof UnsignedNote ? "unsigned" : "content";
+    const read = await orNull((async () => readOperatorNote(note, trust.origin))());
     return {
       why,
       isSignedByNamed: await isSignedByNamed(note, trust.origin, trust.crypto),

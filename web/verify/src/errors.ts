@@ -61,21 +61,32 @@ export function refuse(reason: ReasonClass, message: string): never {
   throw new VerifyError(reason, message);
 }
 
+/** Refuses what has more bytes than it may have. */
+export function checkBytes(reason: ReasonClass, what: string, length: number, most: number): void {
+  if (length > most) refuse(reason, `${what} has more than ${most} bytes`);
+}
+
+/** The refusal that an error is. Others are bugs and pass through; so does a missing algorithm, which is no fault of what was read. */
+export function refusalIn(error: unknown): VerifyError {
+  if (error instanceof VerifyError && error.reason !== "unsupported") return error;
+  throw error;
+}
+
 /** Runs `read` and gives any refusal another class: a malformed key inside a note is a malformed note. */
 export function recast<T>(reason: ReasonClass, what: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw recasted(reason, what, error);
+    return refuse(reason, `${what}: ${refusalIn(error).message}`);
   }
 }
 
-/** As {@link recast}, for what is read asynchronously. A missing algorithm stays what it is. */
+/** As {@link recast}, for what is read asynchronously. */
 export async function recastAsync<T>(reason: ReasonClass, what: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    throw recasted(reason, what, error);
+    return refuse(reason, `${what}: ${refusalIn(error).message}`);
   }
 }
 
@@ -88,17 +99,12 @@ export async function keepClass<T>(what: string, check: () => Promise<T>): Promi
   }
 }
 
-function recasted(reason: ReasonClass, what: string, error: unknown): unknown {
-  if (!(error instanceof VerifyError) || error.reason === "unsupported") return error;
-  return new VerifyError(reason, `${what}: ${error.message}`);
-}
-
-/** The value, or null where it was refused. Other errors are bugs and pass through, as does a missing algorithm. */
+/** The value, or null where it was refused. */
 export async function orNull<T>(read: Promise<T>): Promise<T | null> {
   try {
     return await read;
   } catch (error) {
-    if (error instanceof VerifyError && error.reason !== "unsupported") return null;
-    throw error;
+    refusalIn(error);
+    return null;
   }
 }

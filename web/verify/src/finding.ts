@@ -3,16 +3,16 @@
 
 import { isAboutAbsence, isOfUnknownKind, provesBrokenRule } from "./broken_rule.js";
 import { compareBundle } from "./bundle_fault.js";
-import { equalBytes, type Bytes } from "./bytes.js";
+import { equalBytes } from "./bytes.js";
 import type { SignedCheckpoint } from "./checkpoint.js";
 import { cosignatures } from "./cosigned.js";
 import { EntrySet } from "./entry_set.js";
-import { refuse, VerifyError } from "./errors.js";
-import { Fields, parseWithin, type Parsed } from "./json.js";
+import { refusalIn, refuse, type VerifyError } from "./errors.js";
+import { anything, base64, format, hash, isObject, list, listOrNone, object, optional, parseWithin, readMembers, string, u64, type Members, type Parsed } from "./json.js";
 import { sameKey } from "./key.js";
-import { findingKind, type FindingKind, type Place } from "./kinds.js";
-import { leafHash, verifyConsistency, verifyRange, type Hash } from "./merkle.js";
-import { readRun, verifyRun, type Run } from "./runs.js";
+import { findingKind, type FindingKind } from "./kinds.js";
+import { leafHash, verifyConsistency, verifyRange } from "./merkle.js";
+import { run, verifyRun } from "./runs.js";
 import { sha256 } from "./sha256.js";
 import { openRetirementProof } from "./succession.js";
 import { readEntries } from "./tile.js";
@@ -26,27 +26,29 @@ export const MAX_EVIDENCE_BYTES = 128 << 20;
 /** A run, the few entries that say whose it is, and every change of a key. */
 const MAX_ENTRIES = 4096 + 64 + 64 + 1024;
 
-interface Served { readonly sha256: Hash; readonly length: bigint; readonly bytes: Bytes }
+const SERVED = object("what was served", { sha256: hash, length: u64, bytes: base64 });
+type Served = ReturnType<typeof SERVED>;
 
-type Evidence =
-  | { readonly type: "none" }
-  | { readonly type: "note"; readonly note: string }
-  | { readonly type: "two-heads"; readonly known: string; readonly served: string }
-  | { readonly type: "prefix"; readonly old: string; readonly new: string; readonly prefixRoot: Hash; readonly proof: readonly Hash[] }
-  | { readonly type: "entries"; readonly checkpoint: string; readonly runs: readonly Run[]; readonly streamRange: readonly Hash[] }
-  | {
-    readonly type: "bundle"; readonly checkpoint: string; readonly first: bigint; readonly leaves: readonly Hash[];
-    readonly left: readonly Hash[]; readonly right: readonly Hash[]; readonly served: Served;
-  }
-  | { readonly type: "object"; readonly checkpoint: string; readonly served: Served | null }
-  | { readonly type: "after-retirement"; readonly end: string; readonly served: string };
+/** What each type of evidence consists of. */
+const EVIDENCE = {
+  none: {},
+  note: { note: string },
+  "two-heads": { known: string, served: string },
+  prefix: { old: string, new: string, prefix_root: hash, proof: list(hash) },
+  entries: { checkpoint: string, runs: list(run), stream_range: listOrNone(hash) },
+  bundle: { checkpoint: string, first: u64, leaves: list(hash), left: list(hash), right: list(hash), served: SERVED },
+  object: { checkpoint: string, served: optional(SERVED) },
+  "after-retirement": { end: string, served: string },
+} as const;
+
+type EvidenceOf<T extends keyof typeof EVIDENCE> = Members<(typeof EVIDENCE)[T]>;
+type Evidence = { [T in keyof typeof EVIDENCE]: { readonly type: T } & EvidenceOf<T> }[keyof typeof EVIDENCE];
 
 /** An evidence file as read; nothing in it is verified. */
 export interface EvidenceFile {
   readonly kind: FindingKind;
-  readonly origin: string;
-  readonly words: string;
-  readonly place: Place;
+  /** Index of the entry that the finding is about, if it is about one. */
+  readonly entry: bigint | null;
   readonly evidence: Evidence;
 }
 
@@ -64,74 +66,16 @@ export function parseEvidence(bytes: Uint8Array): EvidenceFile {
 
 /** The evidence file that a JSON text is. */
 export function evidenceOf(parsed: Parsed | undefined): EvidenceFile {
-  const fields = new Fields(parsed, "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
-  if (fields.string("format") !== EVIDENCE_FORMAT) refuse("format", `its format is not \`${EVIDENCE_FORMAT}\``);
-  const kind = findingKind(fields.string("kind"));
-  if (kind === null) refuse("format", "no finding has this code");
-  return {
-    kind,
-    origin: fields.string("origin"),
-    words: fields.string("words"),
-    place: readPlace(fields.get("place")),
-    evidence: readEvidence(fields.get("evidence")),
-  };
-}
-
-function readPlace(value: Parsed): Place {
-  const fields = new Fields(value, "the place", [], ["checkpoint", "entry", "tile", "stream"]);
-  return {
-    ...(fields.has("checkpoint") && { checkpoint: fields.u64("checkpoint") }),
-    ...(fields.has("entry") && { entry: fields.u64("entry") }),
-    ...(fields.has("tile") && { tile: fields.string("tile") }),
-    ...(fields.has("stream") && { stream: fields.u64("stream") }),
-  };
-}
-
-function readServed(value: Parsed): Served {
-  const fields = new Fields(value, "what was served", ["sha256", "length", "bytes"]);
-  return { sha256: fields.hash("sha256"), length: fields.u64("length"), bytes: fields.base64("bytes") };
-}
-
-function readEvidence(value: Parsed): Evidence {
-  const type = typeof value === "object" && value !== null && "type" in value ? value.type : null;
-  const fields = (names: string[], optional: string[] = []): Fields => new Fields(value, "the evidence", ["type", ...names], optional);
-  switch (type) {
-    case "none":
-      fields([]);
-      return { type };
-    case "note":
-      return { type, note: fields(["note"]).string("note") };
-    case "two-heads": {
-      const read = fields(["known", "served"]);
-      return { type, known: read.string("known"), served: read.string("served") };
-    }
-    case "prefix": {
-      const read = fields(["old", "new", "prefix_root", "proof"]);
-      return { type, old: read.string("old"), new: read.string("new"), prefixRoot: read.hash("prefix_root"), proof: read.hashes("proof") };
-    }
-    case "entries": {
-      const read = fields(["checkpoint", "runs"], ["stream_range"]);
-      const streamRange = "stream_range" in read.raw ? read.hashes("stream_range") : [];
-      return { type, checkpoint: read.string("checkpoint"), runs: read.list("runs").map(readRun), streamRange };
-    }
-    case "bundle": {
-      const read = fields(["checkpoint", "first", "leaves", "left", "right", "served"]);
-      return {
-        type, checkpoint: read.string("checkpoint"), first: read.u64("first"), leaves: read.hashes("leaves"),
-        left: read.hashes("left"), right: read.hashes("right"), served: readServed(read.get("served")),
-      };
-    }
-    case "object": {
-      const read = fields(["checkpoint"], ["served"]);
-      return { type, checkpoint: read.string("checkpoint"), served: read.has("served") ? readServed(read.get("served")) : null };
-    }
-    case "after-retirement": {
-      const read = fields(["end", "served"]);
-      return { type, end: read.string("end"), served: read.string("served") };
-    }
-    default:
-      return refuse("format", "the evidence is of no known type");
-  }
+  const { kind: code, place, ...read } = readMembers(parsed, "the evidence", {
+    format: format(EVIDENCE_FORMAT), kind: string, origin: string, words: string, evidence: anything,
+    place: object("the place", { checkpoint: optional(u64), entry: optional(u64), tile: optional(string), stream: optional(u64) }),
+  });
+  const kind = findingKind(code) ?? refuse("format", "no finding has this code");
+  const { evidence } = read;
+  const type = isObject(evidence) ? evidence["type"] : null;
+  if (typeof type !== "string" || !Object.hasOwn(EVIDENCE, type)) return refuse("format", "the evidence is of no known type");
+  const shape = { ...EVIDENCE[type as keyof typeof EVIDENCE], type: string };
+  return { kind, entry: place.entry, evidence: readMembers(evidence, "the evidence", shape) as Evidence };
 }
 
 const refute = (why: string): never => refuse("refuted", why);
@@ -142,8 +86,7 @@ export async function verifyFinding(file: EvidenceFile, trust: Trust): Promise<V
     try {
       return await judge(file, trust);
     } catch (error) {
-      if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
-      return refute(error.message);
+      return refute(refusalIn(error).message);
     }
   };
   return trust.check("finding", file.kind, judged, (shown): Facts =>
@@ -189,8 +132,8 @@ async function note(kind: FindingKind, text: string, trust: Trust, observed: Obs
   try {
     signed = await trust.open(text);
   } catch (error) {
-    if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
-    const shown = kind === "missing-checkpoint" ? text === "" : checkpointFault(error) === kind;
+    const fault = checkpointFault(refusalIn(error));
+    const shown = kind === "missing-checkpoint" ? text === "" : fault === kind;
     return shown ? fits : refute(`the note does not show a ${kind}`);
   }
   if (kind === "impossible-size") {
@@ -204,52 +147,52 @@ async function note(kind: FindingKind, text: string, trust: Trust, observed: Obs
 }
 
 async function twoHeads(
-  kind: FindingKind, heads: { known: string; served: string }, trust: Trust, observed: Observed,
+  kind: FindingKind, heads: EvidenceOf<"two-heads">, trust: Trust, observed: Observed,
 ): Promise<Verdict> {
   const [known, served] = [await trust.open(heads.known), await trust.open(heads.served)];
   const [older, newer] = [known.head, served.head];
   // SPEC: a log must not sign two checkpoints between which there is no consistency proof; of one size, they are equal.
   if (older.size === newer.size && !equalBytes(older.root, newer.root)) {
-    return proven(kind, `the log signed two trees of size ${older.size} with different roots`, trust, [known, served]);
+    return proven(kind, `the log signed two roots for size ${older.size}`, trust, [known, served]);
   }
   if ((kind === "shrunken-log" || kind === "stale-checkpoint") && newer.size < older.size) {
     return observed("the log did sign both checkpoints; that it served the smaller one later rests on the auditor's word");
   }
   if (kind === "inconsistent-heads" && older.size !== newer.size) {
-    return observed("the log did sign both; the two alone cannot show that no proof joins them");
+    return observed("the log did sign both checkpoints; they alone cannot show that no proof joins them");
   }
   return refute("the two checkpoints do not contradict each other");
 }
 
-async function prefix(kind: FindingKind, evidence: Evidence & { type: "prefix" }, trust: Trust): Promise<Verdict> {
+async function prefix(kind: FindingKind, evidence: EvidenceOf<"prefix">, trust: Trust): Promise<Verdict> {
   const [older, newer] = [await trust.open(evidence.old), await trust.open(evidence.new)];
   const { size, root } = older.head;
-  verifyConsistency({ size, root: evidence.prefixRoot }, newer.head, evidence.proof);
-  if (equalBytes(evidence.prefixRoot, root) || kind !== "inconsistent-heads") refute("the newer tree does contain the older one");
-  return proven(kind, `the log signed a tree of size ${newer.head.size} that does not begin with the one it signed at size ${size}`,
+  verifyConsistency({ size, root: evidence.prefix_root }, newer.head, evidence.proof);
+  if (equalBytes(evidence.prefix_root, root) || kind !== "inconsistent-heads") refute("the newer tree does contain the older one");
+  return proven(kind, `the tree of size ${newer.head.size} does not begin with the one of size ${size}`,
     trust, [older, newer]);
 }
 
 async function entries(
-  file: EvidenceFile, evidence: Evidence & { type: "entries" }, trust: Trust, observed: Observed,
+  file: EvidenceFile, evidence: EvidenceOf<"entries">, trust: Trust, observed: Observed,
 ): Promise<Verdict> {
-  const { kind, place } = file;
+  const { kind, entry } = file;
   const signed = await trust.open(evidence.checkpoint);
-  const count = evidence.runs.reduce((sum, run) => sum + run.entries.length, 0);
+  const count = evidence.runs.reduce((sum, { entries }) => sum + entries.length, 0);
   if (count > MAX_ENTRIES) refute(`it holds ${count} entries, more than ${MAX_ENTRIES}`);
   const held = new Map<bigint, Uint8Array>();
-  for (const run of evidence.runs) {
-    verifyRun(run, signed.head);
-    run.entries.forEach((bytes, at) => held.set(run.first + BigInt(at), bytes));
+  for (const one of evidence.runs) {
+    verifyRun(one, signed.head);
+    one.entries.forEach((bytes, at) => held.set(one.first + BigInt(at), bytes));
   }
   const set = await EntrySet.of(held, trust);
-  if (place.entry !== undefined && provesBrokenRule(kind, place.entry, set, evidence.streamRange)) {
-    return proven(kind, `entry ${place.entry} of the log, together with the other entries in the file, shows a ${kind}`, trust, [signed]);
+  if (entry !== null && provesBrokenRule(kind, entry, set, evidence.stream_range)) {
+    return proven(kind, `the entries in the file show a ${kind} at entry ${entry}`, trust, [signed]);
   }
   // All of it is in the log, and nothing speaks against the finding; but what would show it is not there.
   if (set.genesis === null) return observed("the entries are in the log; the file has no genesis that shows that Vouchlog's rules apply");
-  if (isOfUnknownKind(kind, place.entry, set)) {
-    return observed("the entry is in the log, and is of a kind that this version does not know; a newer one may");
+  if (isOfUnknownKind(kind, entry, set)) {
+    return observed("the entries are in the log; a newer version may know what this one is");
   }
   if (kind === "silent-stream") return observed("the entries are in the log; only the whole log can show that others are missing");
   if (isAboutAbsence(kind, set)) return observed("the entries are in the log; the part between them is too large for a file");
@@ -257,7 +200,7 @@ async function entries(
 }
 
 async function bundle(
-  kind: FindingKind, evidence: Evidence & { type: "bundle" }, trust: Trust, observed: Observed,
+  kind: FindingKind, evidence: EvidenceOf<"bundle">, trust: Trust, observed: Observed,
 ): Promise<Verdict> {
   const { head } = await trust.open(evidence.checkpoint);
   const { leaves, served } = evidence;
@@ -270,7 +213,7 @@ async function bundle(
 }
 
 /** SPEC: nothing follows a retirement. Two keys signed it, and one of them signed the head all the same. */
-async function afterRetirement(kind: FindingKind, evidence: { end: string; served: string }, trust: Trust): Promise<Verdict> {
+async function afterRetirement(kind: FindingKind, evidence: EvidenceOf<"after-retirement">, trust: Trust): Promise<Verdict> {
   const { retirement, signed } = await openRetirementProof(evidence.end, trust.crypto);
   if (!sameKey(retirement.log, trust.log)) refute("the proof of an end in it is that of another log");
   const [last, served] = [await trust.open(signed.note.note), await trust.open(evidence.served)];

@@ -2,7 +2,7 @@
 // told apart from other numbers. JSON.parse takes the last of two values for one name, and another reader may take the first.
 
 import { decodeBase64, decodeHex, decodeUtf8, type Bytes } from "./bytes.js";
-import { refuse } from "./errors.js";
+import { checkBytes, refuse } from "./errors.js";
 
 /** A number with a fraction or an exponent, or beyond 64 bits. */
 export class Real {
@@ -34,7 +34,8 @@ export function parseWithin(bytes: Uint8Array, most: number): Parsed | undefined
 
 /** Refuses a file that is too long for its kind. */
 export function checkLength(bytes: Uint8Array, most: number): Uint8Array {
-  return bytes.length <= most ? bytes : refuse("too-large", `the file has more than ${most} bytes`);
+  checkBytes("too-large", "the file", bytes.length, most);
+  return bytes;
 }
 
 /** Parses a JSON text; undefined if it is anything else. */
@@ -49,132 +50,103 @@ export function parseJsonText(text: string): Parsed | undefined {
 }
 
 const MALFORMED = Symbol("malformed JSON");
-const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
-const PLAIN = /[^"\\\u0000-\u001f]*/y;
-const ESCAPES: { readonly [letter: string]: string } = {
-  '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t",
-};
+const SPACE = /[ \n\r\t]*/y;
+const SCALAR = /true|false|null|-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
 
 class Parser {
-  private at = 0;
+  #at = 0;
 
   constructor(private readonly text: string) {}
 
   whole(): Parsed {
-    const value = this.value(0);
-    this.space();
-    if (this.at !== this.text.length) throw MALFORMED;
+    const value = this.#value(0);
+    this.#space();
+    if (this.#at !== this.text.length) throw MALFORMED;
     return value;
   }
 
-  private space(): void {
-    for (;;) {
-      const code = this.text.charCodeAt(this.at);
-      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
-      this.at++;
+  #space(): void {
+    SPACE.lastIndex = this.#at;
+    SPACE.test(this.text);
+    this.#at = SPACE.lastIndex;
+  }
+
+  #value(depth: number): Parsed {
+    this.#space();
+    switch (this.text[this.#at]) {
+      case "{": return this.#object(depth + 1);
+      case "[": return this.#array(depth + 1);
+      case '"': return this.#string();
+      default: return this.#scalar();
     }
   }
 
-  private value(depth: number): Parsed {
-    this.space();
-    switch (this.text[this.at]) {
-      case "{": return this.object(depth + 1);
-      case "[": return this.array(depth + 1);
-      case '"': return this.string();
-      case "t": return this.word("true", true);
-      case "f": return this.word("false", false);
-      case "n": return this.word("null", null);
-      default: return this.number();
-    }
-  }
-
-  private word<T>(word: string, value: T): T {
-    if (!this.text.startsWith(word, this.at)) throw MALFORMED;
-    this.at += word.length;
-    return value;
-  }
-
-  private object(depth: number): ParsedObject {
-    if (depth > MAX_DEPTH) throw MALFORMED;
+  #object(depth: number): ParsedObject {
     const out: ParsedObject = Object.create(null);
-    this.at++;
-    this.space();
-    if (this.text[this.at] === "}") {
-      this.at++;
-      return out;
-    }
-    for (;;) {
-      this.space();
-      if (this.text[this.at] !== '"') throw MALFORMED;
-      const name = this.string();
-      this.space();
-      if (this.text[this.at++] !== ":" || name in out) throw MALFORMED;
-      const value = this.value(depth);
-      Object.defineProperty(out, name, { value, writable: true, enumerable: true, configurable: true });
-      this.space();
-      const next = this.text[this.at++];
-      if (next === "}") return out;
-      if (next !== ",") throw MALFORMED;
-    }
-  }
-
-  private array(depth: number): Parsed[] {
-    if (depth > MAX_DEPTH) throw MALFORMED;
-    const out: Parsed[] = [];
-    this.at++;
-    this.space();
-    if (this.text[this.at] === "]") {
-      this.at++;
-      return out;
-    }
-    for (;;) {
-      out.push(this.value(depth));
-      this.space();
-      const next = this.text[this.at++];
-      if (next === "]") return out;
-      if (next !== ",") throw MALFORMED;
-    }
-  }
-
-  private string(): string {
-    this.at++;
-    let out = "";
-    for (;;) {
-      PLAIN.lastIndex = this.at;
-      const plain = PLAIN.exec(this.text)![0];
-      out += plain;
-      this.at += plain.length;
-      const next = this.text[this.at++];
-      if (next === '"') break;
-      if (next !== "\\") throw MALFORMED;
-      out += this.escape();
-    }
-    // A surrogate that an escape put alone names no character.
-    if (/[\ud800-\udfff]/.test(out) && /(?:[\ud800-\udbff](?![\udc00-\udfff]))|(?:(?<![\ud800-\udbff])[\udc00-\udfff])/.test(out)) {
-      throw MALFORMED;
-    }
+    this.#items(depth, "}", () => {
+      this.#space();
+      if (this.text[this.#at] !== '"') throw MALFORMED;
+      const name = this.#string();
+      this.#space();
+      if (this.text[this.#at++] !== ":" || name in out) throw MALFORMED;
+      out[name] = this.#value(depth);
+    });
     return out;
   }
 
-  private escape(): string {
-    const letter = this.text[this.at++] ?? "";
-    if (letter === "u") {
-      const digits = this.text.slice(this.at, this.at + 4);
-      if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw MALFORMED;
-      this.at += 4;
-      return String.fromCharCode(parseInt(digits, 16));
-    }
-    const plain = Object.hasOwn(ESCAPES, letter) ? ESCAPES[letter] : undefined;
-    if (plain === undefined) throw MALFORMED;
-    return plain;
+  #array(depth: number): Parsed[] {
+    const out: Parsed[] = [];
+    this.#items(depth, "]", () => out.push(this.#value(depth)));
+    return out;
   }
 
-  private number(): Parsed {
-    NUMBER.lastIndex = this.at;
-    const match = NUMBER.exec(this.text);
+  /** What stands between two brackets, parted by commas. */
+  #items(depth: number, end: string, item: () => void): void {
+    if (depth > MAX_DEPTH) throw MALFORMED;
+    this.#at++;
+    this.#space();
+    if (this.text[this.#at] === end) {
+      this.#at++;
+      return;
+    }
+    for (;;) {
+      item();
+      this.#space();
+      const next = this.text[this.#at++];
+      if (next === end) return;
+      if (next !== ",") throw MALFORMED;
+    }
+  }
+
+  #string(): string {
+    // To the quote that ends it: one behind an odd number of backslashes does not.
+    const from = this.#at;
+    let end = from;
+    for (let slashes = 1; slashes % 2 === 1;) {
+      end = this.text.indexOf('"', end + 1);
+      if (end < 0) throw MALFORMED;
+      for (slashes = 0; this.text[end - 1 - slashes] === "\\";) slashes++;
+    }
+    this.#at = end + 1;
+    let out: string;
+    try {
+      out = JSON.parse(this.text.slice(from, this.#at)) as string;
+    } catch {
+      throw MALFORMED;
+    }
+    // A surrogate that an escape put alone names no character.
+    if (/\p{Surrogate}/u.test(out)) throw MALFORMED;
+    return out;
+  }
+
+  /** A number, true, false or null. */
+  #scalar(): Parsed {
+    SCALAR.lastIndex = this.#at;
+    const match = SCALAR.exec(this.text);
     if (match === null) throw MALFORMED;
-    this.at += match[0].length;
-    const value = Number(match[0]);
+    this.#at = SCALAR.lastIndex;
+    const value = JSON.parse(match[0]) as number | boolean | null;
+    if (typeof value !== "number") return value;
     if (!Number.isFinite(value)) throw MALFORMED;
     if (match[1] !== undefined || match[2] !== undefined || match[0] === "-0") return new Real(value);
     if (Number.isSafeInteger(value)) return value;
@@ -202,75 +174,51 @@ export function isObject(value: Parsed | undefined): value is ParsedObject {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Real);
 }
 
-/** Reads the members of an object of a file format. Unknown and missing members are refused by name. */
-export class Fields {
-  /** The object, for members whose absence differs from null. */
-  readonly raw: ParsedObject;
+/** Reads a member, or calls `no` with what it should have been. A member that is missing is undefined. */
+export type Reader<T> = (value: Parsed | undefined, no: (expected: string) => never) => T;
 
-  constructor(value: Parsed | undefined, private readonly what: string, required: readonly string[], optional: readonly string[] = []) {
-    if (!isObject(value)) refuse("format", `${what} is not a JSON object`);
-    for (const name of required) if (!(name in value)) refuse("format", `${what} lacks the member \`${name}\``);
-    for (const name of Object.keys(value)) {
-      if (!required.includes(name) && !optional.includes(name)) refuse("format", `${what} has an unknown member`);
-    }
-    this.raw = value;
-  }
+/** The members of an object of a file format: how each is read. */
+export interface Shape { readonly [name: string]: Reader<unknown> }
 
-  /** Whether an optional member is there; null counts as absent. */
-  has(name: string): boolean {
-    return name in this.raw && this.raw[name] !== null;
-  }
+/** What is read by a shape. */
+export type Members<S extends Shape> = { readonly [name in keyof S]: ReturnType<S[name]> };
 
-  get(name: string): Parsed {
-    return this.raw[name]!;
-  }
-
-  string(name: string): string {
-    const value = this.raw[name];
-    return typeof value === "string" ? value : this.wrong(name, "a string");
-  }
-
-  u64(name: string): bigint {
-    return this.asU64(this.raw[name], name);
-  }
-
-  list(name: string): Parsed[] {
-    const value = this.raw[name];
-    return Array.isArray(value) ? value : this.wrong(name, "a list");
-  }
-
-  strings(name: string): string[] {
-    return this.list(name).map((one) => (typeof one === "string" ? one : this.wrong(name, "a list of strings")));
-  }
-
-  /** A list of byte strings in base64. */
-  base64s(name: string): Bytes[] {
-    return this.strings(name).map((one) => decodeBase64(one) ?? this.wrong(name, "a list of base64"));
-  }
-
-  base64(name: string): Bytes {
-    return decodeBase64(this.string(name)) ?? this.wrong(name, "base64");
-  }
-
-  hash(name: string): Bytes {
-    return hashOf(this.string(name)) ?? this.wrong(name, "a hash of 64 hexadecimal digits");
-  }
-
-  hashes(name: string): Bytes[] {
-    return this.strings(name).map((one) => hashOf(one) ?? this.wrong(name, "a list of hashes"));
-  }
-
-  private asU64(value: Parsed | undefined, name: string): bigint {
-    if (typeof value === "number" && value >= 0) return BigInt(value);
-    if (typeof value === "bigint" && value >= 0n) return value;
-    return this.wrong(name, "a whole number");
-  }
-
-  private wrong(name: string, expected: string): never {
-    return refuse("format", `the member \`${name}\` of ${this.what} is not ${expected}`);
-  }
+/** Reads an object of a file format. Unknown and missing members are refused by name. */
+export function readMembers<S extends Shape>(value: Parsed | undefined, what: string, shape: S): Members<S> {
+  if (!isObject(value)) refuse("format", `${what} is not a JSON object`);
+  for (const name of Object.keys(value)) if (!Object.hasOwn(shape, name)) refuse("format", `${what} has an unknown member`);
+  const read = Object.entries(shape).map(([name, reader]) => [name, reader(value[name], (expected) =>
+    refuse("format", `the member \`${name}\` of ${what} is ${name in value ? `not ${expected}` : "missing"}`))]);
+  return Object.fromEntries(read) as Members<S>;
 }
 
-function hashOf(text: string): Bytes | null {
-  return text.length === 64 ? decodeHex(text) : null;
-}
+/** A member as parsed. */
+export const anything: Reader<Parsed> = (value, no) => value ?? (value === null ? null : no("there"));
+
+export const string: Reader<string> = (value, no) => (typeof value === "string" ? value : no("a string"));
+
+/** The `format` of a file. */
+export const format = (name: string): Reader<string> => (value, no) => (value === name ? name : no(`\`${name}\``));
+
+export const u64: Reader<bigint> = (value, no) => {
+  const isWhole = typeof value === "number" || typeof value === "bigint";
+  return isWhole && value >= 0 ? BigInt(value) : no("a whole number");
+};
+
+export const base64: Reader<Bytes> = (value, no) => (typeof value === "string" ? decodeBase64(value) : null) ?? no("base64");
+
+/** 64 hexadecimal digits. */
+export const hash: Reader<Bytes> = (value, no) =>
+  (typeof value === "string" && value.length === 64 ? decodeHex(value) : null) ?? no("a hash of 64 hexadecimal digits");
+
+export const list = <T>(one: Reader<T>): Reader<T[]> => (value, no) =>
+  Array.isArray(value) ? value.map((each) => one(each, (expected) => no(`a list whose items are each ${expected}`))) : no("a list");
+
+/** A member that may be missing or null. */
+export const optional = <T>(one: Reader<T>): Reader<T | null> => (value, no) => value === undefined || value === null ? null : one(value, no);
+
+/** A list that may be missing, but not null. */
+export const listOrNone = <T>(one: Reader<T>): Reader<T[]> => (value, no) => value === undefined ? [] : list(one)(value, no);
+
+/** An object in an object. */
+export const object = <S extends Shape>(what: string, shape: S): Reader<Members<S>> => (value) => readMembers(value, what, shape);

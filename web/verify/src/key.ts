@@ -2,7 +2,7 @@
 
 import { concat, decodeBase64, encodeBase64, encodeHex, encodeUtf8, utf8Length, type Bytes } from "./bytes.js";
 import { isUsableKey } from "./ed25519.js";
-import { refuse } from "./errors.js";
+import { checkBytes, refuse } from "./errors.js";
 import { sha256 } from "./sha256.js";
 
 /** 0x01 signs a note, 0x04 a checkpoint with a time (both Ed25519), 0x06 a tree head with a time (ML-DSA-44). */
@@ -27,15 +27,17 @@ export interface VerifyingKey {
 
 /** Refuses a text that may not be the name of a key. */
 export function checkKeyName(name: string): void {
-  if (name === "") refuse("key", "the key name is empty");
-  if (utf8Length(name) > MAX_NAME_BYTES) refuse("key", `the key name has more than ${MAX_NAME_BYTES} bytes`);
+  checkName("key name", name);
   if (/[+\p{White_Space}\p{Cc}]/u.test(name)) refuse("key", "the key name holds white space, a control character or '+'");
+}
+
+function checkName(what: string, name: string): void {
+  if (name === "" || utf8Length(name) > MAX_NAME_BYTES) refuse("key", `the ${what} does not have 1 to ${MAX_NAME_BYTES} bytes`);
 }
 
 /** Refuses a text that may not name a log. */
 export function checkOrigin(origin: string): void {
-  if (origin === "") refuse("key", "the origin is empty");
-  if (utf8Length(origin) > MAX_NAME_BYTES) refuse("key", `the origin has more than ${MAX_NAME_BYTES} bytes`);
+  checkName("origin", origin);
   if (/[\u0000-\u001f]/.test(origin)) refuse("key", "the origin holds a control character");
   // The first lines of other signed formats: under a shared key, such a checkpoint could be read as a cosignature.
   if (origin === "cosignature/v1" || origin === "subtree/v1") refuse("key", "the origin is reserved");
@@ -62,7 +64,7 @@ export function parseVkey(vkey: string): VerifyingKey {
 }
 
 function read(vkey: string): VerifyingKey {
-  if (utf8Length(vkey) > MAX_VKEY_BYTES) refuse("key", `the vkey has more than ${MAX_VKEY_BYTES} bytes`);
+  checkBytes("key", "the vkey", utf8Length(vkey), MAX_VKEY_BYTES);
   // Names hold no '+', base64 does: split at the first two.
   const first = vkey.indexOf("+");
   const second = vkey.indexOf("+", first + 1);

@@ -4,7 +4,7 @@ import { decodeBase64, decodeUtf8, encodeHex, encodeUtf8, utf8Length, type Bytes
 import { parseCheckpointText } from "./checkpoint_text.js";
 import { cosignedMessage, splitTimestamped, subtreeMessage } from "./cosignature.js";
 import type { Crypto } from "./crypto.js";
-import { recast, refuse, VerifyError } from "./errors.js";
+import { checkBytes, recast, refusalIn, refuse } from "./errors.js";
 import { checkKeyName, sameKey, type VerifyingKey } from "./key.js";
 
 /** Longest note, in bytes. */
@@ -40,21 +40,11 @@ export function checkText(text: string): void {
   if (!text.endsWith("\n")) refuse("format", "the note's last line does not end in a line feed");
 }
 
-/** Reads a note from bytes. */
-export function parseNote(bytes: Uint8Array): UnverifiedNote {
-  if (bytes.length > MAX_NOTE_BYTES) refuse("too-large", `the note has ${bytes.length} bytes, more than ${MAX_NOTE_BYTES}`);
-  const note = decodeUtf8(bytes);
-  if (note === null) refuse("format", "the note is not UTF-8");
-  return parseChecked(note);
-}
-
-/** Reads a note from a text. */
-export function parseNoteText(note: string): UnverifiedNote {
-  if (utf8Length(note) > MAX_NOTE_BYTES) refuse("too-large", `the note has more than ${MAX_NOTE_BYTES} bytes`);
-  return parseChecked(note);
-}
-
-function parseChecked(note: string): UnverifiedNote {
+/** Reads a note. */
+export function parseNote(bytes: string | Uint8Array): UnverifiedNote {
+  const isText = typeof bytes === "string";
+  checkBytes("too-large", "the note", isText ? utf8Length(bytes) : bytes.length, MAX_NOTE_BYTES);
+  const note = (isText ? bytes : decodeUtf8(bytes)) ?? refuse("format", "the note is not UTF-8");
   checkText(note);
   // SPEC: the text may hold blank lines; the last one parts it from the signatures.
   const blank = note.lastIndexOf("\n\n");
@@ -123,7 +113,7 @@ async function verifyLine(key: VerifyingKey, text: string, payload: Bytes, crypt
     const message = subtreeMessage({ cosigner: key.name, timestamp, origin, start: 0n, end: head.size, hash: head.root });
     return crypto.mlDsa(key.publicKey, message, signature) ? timestamp : undefined;
   } catch (error) {
-    if (error instanceof VerifyError && error.reason !== "unsupported") return undefined;
-    throw error;
+    refusalIn(error);
+    return undefined;
   }
 }

@@ -1,10 +1,9 @@
 // Which key is the operator's at each place of the log, and which keys of witnesses were rotated (docs/formats.md, "The operator's key" and
 // "A witness's key"). What an operator signed is judged by the key in force at its entry.
 
-import { Lines, MAX_REASON_BYTES, parseControlNote, verifyAll } from "./control.js";
-import { utf8Length } from "./bytes.js";
+import { Lines, parseControlNote, readReason, verifyAll } from "./control.js";
 import type { Crypto } from "./crypto.js";
-import { refuse, VerifyError } from "./errors.js";
+import { orNull, refusalIn, refuse, VerifyError } from "./errors.js";
 import { partyOf, sameKey, type VerifyingKey } from "./key.js";
 
 const MAX_OPERATOR_CHANGES = 64;
@@ -49,8 +48,7 @@ function readChange(text: string, origin: string): OperatorChange {
   const operator = lines.vkey("operator", 0x01);
   const replaces = lines.vkey("replaces", 0x01);
   if (operator.name !== replaces.name || operator.id === replaces.id) refuse("note", "an operator's key keeps its name and changes its id");
-  const [, cause, words] = /^(rotation|lost|compromised) (.+)$/.exec(lines.value("reason")) ?? [];
-  if (cause === undefined || words === undefined || utf8Length(words) > MAX_REASON_BYTES) refuse("note", "`reason` is not a cause and words");
+  const { cause, words } = readReason(lines.value("reason"), ["rotation", "lost", "compromised"]);
   lines.end();
   return { kind: "change", operator, replaces, cause, words };
 }
@@ -74,43 +72,38 @@ function namedSigners(note: OperatorNote): VerifyingKey[] {
 
 /** Whether every key that the note names as its signer signed it. */
 export async function isSignedByNamed(note: string, origin: string, crypto: Crypto): Promise<boolean> {
-  try {
-    await verifyAll(parseControlNote(note), namedSigners(readOperatorNote(note, origin)), crypto);
-    return true;
-  } catch (error) {
-    if (error instanceof VerifyError && error.reason !== "unsupported") return false;
-    throw error;
-  }
+  const verified = async (): Promise<void> => verifyAll(parseControlNote(note), namedSigners(readOperatorNote(note, origin)), crypto);
+  return (await orNull(verified())) !== null;
 }
 
 interface Term { readonly key: VerifyingKey; readonly since: bigint }
 
 /** The operator's keys, oldest first, and the keys that may recover them. */
 export class Operators {
-  private readonly terms: Term[];
-  private readonly recovery: Term[] = [];
+  readonly #terms: Term[];
+  readonly #recovery: Term[] = [];
 
   /** `first`: the operator that genesis names. */
   constructor(first: VerifyingKey) {
-    this.terms = [{ key: first, since: 0n }];
+    this.#terms = [{ key: first, since: 0n }];
   }
 
   /** The keys as they were before the entry at `index`. */
   before(index: bigint): Operators {
-    const earlier = new Operators(this.terms[0]!.key);
-    earlier.terms.push(...this.terms.slice(1).filter(({ since }) => since < index));
-    earlier.recovery.push(...this.recovery.filter(({ since }) => since < index));
+    const earlier = new Operators(this.#terms[0]!.key);
+    earlier.#terms.push(...this.#terms.slice(1).filter(({ since }) => since < index));
+    earlier.#recovery.push(...this.#recovery.filter(({ since }) => since < index));
     return earlier;
   }
 
   /** The key in force after the last change. */
   get key(): VerifyingKey {
-    return this.terms[this.terms.length - 1]!.key;
+    return this.#terms[this.#terms.length - 1]!.key;
   }
 
   /** Every key of the operator, oldest first. */
   get keys(): VerifyingKey[] {
-    return this.terms.map(({ key }) => key);
+    return this.#terms.map(({ key }) => key);
   }
 
   /** The key that has to sign the entry at `index`. */
@@ -118,35 +111,50 @@ export class Operators {
     return this.before(index).key;
   }
 
-  private get recoveryKey(): VerifyingKey | null {
-    return this.recovery[this.recovery.length - 1]?.key ?? null;
+  get #recoveryKey(): VerifyingKey | null {
+    return this.#recovery[this.#recovery.length - 1]?.key ?? null;
   }
 
   /** Whether another key took the place of this one. */
   isRetired(key: VerifyingKey): boolean {
-    return this.terms.slice(0, -1).some((term) => sameKey(term.key, key));
+    return this.#terms.slice(0, -1).some((term) => sameKey(term.key, key));
+  }
+
+  /**
+   * What `read` reads with the operator's key in force; if it refuses that, why, and whether it takes a key that was replaced. SPEC: a key that was replaced
+   * signs nothing more.
+   */
+  async signed<T>(read: (key: VerifyingKey) => Promise<T>): Promise<{ value: T } | { fault: VerifyError; isRetired: boolean }> {
+    try {
+      return { value: await read(this.key) };
+    } catch (error) {
+      const fault = refusalIn(error);
+      let isRetired = false;
+      for (const key of this.keys.slice(0, -1)) isRetired ||= (await orNull(read(key))) !== null;
+      return { fault, isRetired };
+    }
   }
 
   /** Reads a note, and verifies that the keys in force signed it, and that it may come next. */
   async open(note: string, origin: string, crypto: Crypto): Promise<OperatorNote> {
     const parsed = parseControlNote(note);
     const read = readOperatorNote(note, origin);
-    const other = read.kind === "recovery" ? this.key : read.cause === "rotation" ? null : this.recoveryKey;
+    const other = read.kind === "recovery" ? this.key : read.cause === "rotation" ? null : this.#recoveryKey;
     await verifyAll(parsed, [...namedSigners(read), ...(other ? [other] : [])], crypto);
-    this.check(read);
+    this.#check(read);
     return read;
   }
 
   /** SPEC: `replaces` is the key in force, and no key is in force twice, in either role, nor one with its id or its public key. */
-  private check(note: OperatorNote): void {
-    if (note.kind === "change" && note.cause !== "rotation" && this.recovery.length === 0) {
+  #check(note: OperatorNote): void {
+    if (note.kind === "change" && note.cause !== "rotation" && this.#recovery.length === 0) {
       throw new KeyChangeError("no-recovery-key", "the log has no recovery key");
     }
-    const inForce = note.kind === "change" ? this.key : this.recoveryKey;
+    const inForce = note.kind === "change" ? this.key : this.#recoveryKey;
     const isInForce = note.replaces === null || inForce === null ? note.replaces === inForce : sameKey(note.replaces, inForce);
     if (!isInForce) throw new KeyChangeError("not-in-force", "it replaces a key that is not in force");
     const next = note.kind === "change" ? note.operator : note.recovery;
-    const all = [...this.terms, ...this.recovery].map(({ key }) => key);
+    const all = [...this.#terms, ...this.#recovery].map(({ key }) => key);
     if (all.some((key) => key.id === next.id || partyOf(key) === partyOf(next))) {
       throw new KeyChangeError("used-before", "the new key has been the operator's or its recovery key before");
     }
@@ -158,8 +166,8 @@ export class Operators {
   /** Takes up the note of the entry at `index`. */
   async take(index: bigint, note: string, origin: string, crypto: Crypto): Promise<OperatorNote> {
     const read = await this.open(note, origin, crypto);
-    if (read.kind === "change") this.terms.push({ key: read.operator, since: index });
-    else this.recovery.push({ key: read.recovery, since: index });
+    if (read.kind === "change") this.#terms.push({ key: read.operator, since: index });
+    else this.#recovery.push({ key: read.recovery, since: index });
     return read;
   }
 }

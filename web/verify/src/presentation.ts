@@ -3,7 +3,7 @@
 import { openEnrolment, openGenesis, openRevocation, openStreamOpening, type Enrolment, type StreamOpening } from "./control.js";
 import { type StatementEntry } from "./entry.js";
 import { refuse } from "./errors.js";
-import { Fields, parseWithin, type Parsed } from "./json.js";
+import { format, object, optional, parseWithin, readMembers, string, u64, type Members, type Parsed, type Reader } from "./json.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { witnessedUntil, type PolicyCosignature } from "./policy.js";
 import { Operators } from "./operators.js";
@@ -19,22 +19,19 @@ export const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
 export const MAX_PRESENTATION_BYTES = 4 << 20;
 const MAX_OPERATOR_CHANGES = 64;
 
-/** Whose a stream is: proofs of the enrolment of its gateway's key and of its opening, and what is known of a revocation. */
-export interface StreamIdentity {
-  readonly enrolment: string;
-  readonly opening: string;
-  readonly status: { readonly asOf: bigint; readonly revocation: string | null } | null;
-}
+/** How the parts of a presentation are read that `proof` reads the proofs of: in a bundle of several, they are numbers. */
+export const presented = (proof: Reader<string>) => {
+  const stream = object("a stream of the presentation", {
+    enrolment: proof, opening: proof, status: optional(object("the status of a key", { as_of: u64, revocation: optional(proof) })),
+  });
+  return { sd_jwt: string, proof: string, genesis: proof, stream, signed_by: optional(stream) };
+};
 
-/** A presentation as read; nothing in it is verified. */
-export interface Presentation {
-  readonly origin: string;
-  readonly sdJwt: string;
-  readonly proof: string;
-  readonly genesis: string;
-  readonly stream: StreamIdentity;
-  readonly signedBy: StreamIdentity | null;
-}
+/** A presentation as read, by the names of its file; nothing in it is verified. */
+export type Presentation = { readonly origin: string } & Members<ReturnType<typeof presented>>;
+
+/** Whose a stream is: proofs of the enrolment of its gateway's key and of its opening, and what is known of a revocation. */
+type StreamIdentity = Presentation["stream"];
 
 /** Why a gateway's key is taken for the gateway's. */
 export type KeyTrust = "operator" | "pinned" | "rotated-from-pinned";
@@ -65,33 +62,9 @@ export interface VerifiedPresentation {
   readonly witnessedUntil: bigint | null;
 }
 
-/** Reads a presentation file. */
-export function parsePresentation(bytes: Uint8Array): Presentation {
-  return presentationOf(parseWithin(bytes, MAX_PRESENTATION_BYTES));
-}
-
 /** The presentation that a JSON text is. */
 export function presentationOf(parsed: Parsed | undefined): Presentation {
-  const fields = new Fields(parsed, "the presentation",
-    ["format", "origin", "sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
-  if (fields.string("format") !== PRESENTATION_FORMAT) refuse("format", `its format is not \`${PRESENTATION_FORMAT}\``);
-  return {
-    origin: fields.string("origin"),
-    sdJwt: fields.string("sd_jwt"),
-    proof: fields.string("proof"),
-    genesis: fields.string("genesis"),
-    stream: readIdentity(fields.get("stream")),
-    signedBy: fields.has("signed_by") ? readIdentity(fields.get("signed_by")) : null,
-  };
-}
-
-function readIdentity(value: Parsed): StreamIdentity {
-  const fields = new Fields(value, "a stream of the presentation", ["enrolment", "opening"], ["status"]);
-  const identity = { enrolment: fields.string("enrolment"), opening: fields.string("opening") };
-  if (!fields.has("status")) return { ...identity, status: null };
-  const status = new Fields(fields.get("status"), "the status of a key", ["as_of"], ["revocation"]);
-  const revocation = status.has("revocation") ? status.string("revocation") : null;
-  return { ...identity, status: { asOf: status.u64("as_of"), revocation } };
+  return readMembers(parsed, "the presentation", { format: format(PRESENTATION_FORMAT), origin: string, ...presented(string) });
 }
 
 function checkBefore(what: string, index: bigint, before: bigint): void {
@@ -190,7 +163,7 @@ async function keyStatus(
   { status }: StreamIdentity, key: { gateway: VerifyingKey; enrolled: bigint }, proofs: SharedProofs, operators: Operators,
 ): Promise<KeyStatus> {
   if (status === null) return { known: "nothing" };
-  if (status.revocation === null) return { known: "not-revoked", asOf: status.asOf };
+  if (status.revocation === null) return { known: "not-revoked", asOf: status.as_of };
   const what = "the revocation of the gateway's key";
   const proven = await proofs.prove(status.revocation, what);
   return proofs.trust.check("key-status", what, async () => {
@@ -222,7 +195,7 @@ export async function verifyPresentation(presentation: Presentation, trust: Trus
 
 /** One text for each identity. */
 const keyOf = ({ opening, enrolment, status }: StreamIdentity): string =>
-  JSON.stringify([opening, enrolment, status && [String(status.asOf), status.revocation]]);
+  JSON.stringify([opening, enrolment, status && [String(status.as_of), status.revocation]]);
 
 /** As {@link verifyPresentation}, for one of several presentations with common proofs. `about` names it in the report of the checks. */
 export async function verifyPresented(presentation: Presentation, proofs: SharedProofs, about: string): Promise<VerifiedPresentation> {
@@ -233,13 +206,13 @@ export async function verifyPresented(presentation: Presentation, proofs: Shared
   const streamOf = (identity: StreamIdentity): Promise<ProvenStream> =>
     proofs.once(`stream ${genesis}${keyOf(identity)}`, () => proveStream(identity, proofs, operators));
   const stream = await streamOf(presentation.stream);
-  const signer = presentation.signedBy === null ? stream : await streamOf(presentation.signedBy);
+  const signer = presentation.signed_by === null ? stream : await streamOf(presentation.signed_by);
 
   const proven = await proofs.prove(presentation.proof, "the statement's entry");
   const { index, size, cosignatures } = proven;
   const { entry, signed } = await trust.check("signature", about, async () => {
     const entry = entryIn(proven, stream, signer);
-    return { entry, signed: await openStatement(presentation.sdJwt, signer.key, trust.crypto) };
+    return { entry, signed: await openStatement(presentation.sd_jwt, signer.key, trust.crypto) };
   }, ({ signed: { claims, digest } }) => ({ record: claims.record, gateway: claims.issuer, stream: claims.stream, digest }));
   const statement = await trust.check("disclosures", about, () => disclose(signed),
     ({ undisclosed }) => ({ record: signed.claims.record, disclosed: signed.disclosures.length, undisclosed }));
@@ -289,5 +262,5 @@ function checkClaims({ claims, digest }: SignedStatement, signer: ProvenStream, 
 
 /** Reads and verifies a presentation file. */
 export async function verifyPresentationFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedPresentation> {
-  return verifyPresentation(parsePresentation(bytes), trust);
+  return verifyPresentation(presentationOf(parseWithin(bytes, MAX_PRESENTATION_BYTES)), trust);
 }

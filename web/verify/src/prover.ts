@@ -23,12 +23,12 @@ export interface ProvenRun { readonly first: bigint; readonly entries: readonly 
 
 /** Makes proofs about one signed tree. */
 export class Prover {
-  private readonly log: Log;
-  private readonly nodes: Nodes;
+  readonly #log: Log;
+  readonly #nodes: Nodes;
 
   constructor(read: ReadObject, readonly head: TreeHead) {
-    this.log = new Log(read);
-    this.nodes = new Nodes(this.log, head.size);
+    this.#log = new Log(read);
+    this.#nodes = new Nodes(this.#log, head.size);
   }
 
   /** An entry with its verified inclusion path. Refused with class `not-included` if what the log serves does not lead to the signed root. */
@@ -37,21 +37,21 @@ export class Prover {
     const entries = await this.bundle(index / BigInt(TILE_WIDTH));
     const entry = entries[Number(index % BigInt(TILE_WIDTH))]!;
     const leaf = leafHash(entry);
-    return { index, bytes: entry, leaf, path: await this.path(index, leaf) };
+    return { index, bytes: entry, leaf, path: await this.#path(index, leaf) };
   }
 
   /** The entries of a bundle as the log serves them. Nothing shows yet that they are the tree's. */
   async bundle(bundle: bigint): Promise<Uint8Array[]> {
     const width = tileWidth(0, bundle, this.head.size);
     if (width === 0) refuse("no-entry", `the tree has no bundle ${bundle}`);
-    const bytes = await this.log.bundle(Number(bundle), width);
+    const bytes = await this.#log.bundle(Number(bundle), width);
     if (bytes === null) refuse("no-entry", `the log does not serve bundle ${bundle}`);
     return parseBundle(bytes, width) ?? refuse("format", `bundle ${bundle} does not hold ${width} entries`);
   }
 
-  private async path(index: bigint, leaf: Hash): Promise<PathStep[]> {
-    const path = await this.nodes.inclusion(index);
-    if (path === null) refuse("not-included", "the log does not serve the tiles of the inclusion path");
+  async #path(index: bigint, leaf: Hash): Promise<PathStep[]> {
+    const path = await this.#nodes.inclusion(index);
+    if (path === null) refuse("not-included", "the log does not serve the tiles of the proof");
     verifyInclusion(index, this.head, leaf, path.map(({ hash }) => hash));
     return path;
   }
@@ -60,7 +60,7 @@ export class Prover {
   async run(first: bigint, entries: readonly Uint8Array[]): Promise<ProvenRun> {
     const end = first + BigInt(entries.length);
     if (entries.length === 0 || first < 0n || end > this.head.size) refuse("not-included", "the range is not one of the tree");
-    const around = await this.nodes.around(first, end) ?? refuse("no-entry", "the log does not serve the tiles of the range proof");
+    const around = await this.#nodes.around(first, end) ?? refuse("no-entry", "the log does not serve the tiles of the proof");
     verifyRange(first, entries.map(leafHash), this.head, around.left, around.right);
     return { first, entries, ...around };
   }
@@ -68,6 +68,6 @@ export class Prover {
   /** The root of the first `size` entries, proven to be those of the signed tree; null if the tiles that are served do not prove one. */
   async rootAt(size: bigint): Promise<Hash | null> {
     if (size <= 0n || size > this.head.size) return null;
-    return size === this.head.size ? this.head.root : prefixRoot(this.log, size, this.head);
+    return size === this.head.size ? this.head.root : prefixRoot(this.#log, size, this.head);
   }
 }

@@ -2,8 +2,8 @@
 // the file is trusted.
 
 import { keepClass, refuse } from "./errors.js";
-import { Fields, parseWithin, type JsonValue, type Parsed } from "./json.js";
-import { verifyPresented, type Presentation, type StreamIdentity, type VerifiedPresentation } from "./presentation.js";
+import { anything, format, list, listOrNone, optional, parseWithin, readMembers, string, u64, type JsonValue, type Parsed, type Reader } from "./json.js";
+import { presented, verifyPresented, type Presentation, type VerifiedPresentation } from "./presentation.js";
 import { SharedProofs } from "./shared_proofs.js";
 import type { Trust } from "./trust.js";
 
@@ -21,9 +21,9 @@ export interface SessionBundle {
   readonly disclosed: readonly string[];
   /** How many records there are according to the sender, the seal not counted. */
   readonly known: bigint;
-  readonly records: readonly Presentation[];
-  readonly seal: Presentation | null;
-  readonly erasures: readonly Presentation[];
+  readonly records: readonly Packed[];
+  readonly seal: Packed | null;
+  readonly erasures: readonly Packed[];
 }
 
 /** What a bundle shows. */
@@ -37,61 +37,40 @@ export interface VerifiedSession {
   readonly notes: readonly string[];
 }
 
-/** Reads a bundle. */
-export function parseSession(bytes: Uint8Array): SessionBundle {
-  return sessionOfJson(parseWithin(bytes, MAX_SESSION_BYTES));
-}
-
 /** The bundle that a JSON text is. */
 export function sessionOfJson(parsed: Parsed | undefined): SessionBundle {
-  const fields = new Fields(parsed, "the bundle",
-    ["format", "origin", "session", "disclosed", "known", "parts", "records"], ["seal", "erasures"]);
-  if (fields.string("format") !== SESSION_FORMAT) refuse("format", `its format is not \`${SESSION_FORMAT}\``);
-  const [origin, parts] = [fields.string("origin"), fields.strings("parts")];
-  const records = fields.list("records");
-  const erasures = "erasures" in fields.raw ? fields.list("erasures") : [];
-  const seal = fields.has("seal") ? fields.get("seal") : null;
+  const { records, seal, erasures, parts, ...read } = readMembers(parsed, "the bundle", {
+    format: format(SESSION_FORMAT), origin: string, session: string, disclosed: list(string), known: u64, parts: list(string),
+    records: list(anything), seal: optional(anything), erasures: listOrNone(anything),
+  });
   if (records.length + erasures.length + (seal === null ? 0 : 1) > MAX_PRESENTATIONS) {
     refuse("too-large", `the bundle has more than ${MAX_PRESENTATIONS} presentations`);
   }
-  const unpack = (one: Parsed): Presentation => readPacked(one, origin, parts);
-  return {
-    origin,
-    session: fields.string("session"),
-    disclosed: fields.strings("disclosed"),
-    known: fields.u64("known"),
-    records: records.map(unpack),
-    seal: seal === null ? null : unpack(seal),
-    erasures: erasures.map(unpack),
-  };
+  const unpack = (one: Parsed): Packed => readPacked(one, read.origin, parts);
+  return { ...read, records: records.map(unpack), seal: seal === null ? null : unpack(seal), erasures: erasures.map(unpack) };
 }
 
+/** A presentation that names a part which is not in the bundle: refused when its turn to be verified comes, as what is wrong before it comes first. */
+const MISSING_PART = "missing part";
+type Packed = Presentation | typeof MISSING_PART;
+
 /** A presentation with numbers of parts in place of proofs. */
-function readPacked(value: Parsed, origin: string, parts: readonly string[]): Presentation {
-  const fields = new Fields(value, "a presentation of the bundle", ["sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
-  const part = (of: Fields, name: string): string => parts[Number(of.u64(name))] ?? refuse("format", "a part is not in the bundle");
-  const identity = (of: Parsed): StreamIdentity => {
-    const read = new Fields(of, "a stream of the bundle", ["enrolment", "opening"], ["status"]);
-    const proofs = { enrolment: part(read, "enrolment"), opening: part(read, "opening") };
-    if (!read.has("status")) return { ...proofs, status: null };
-    const status = new Fields(read.get("status"), "the status of a key", ["as_of"], ["revocation"]);
-    const revocation = status.has("revocation") ? part(status, "revocation") : null;
-    return { ...proofs, status: { asOf: status.u64("as_of"), revocation } };
+function readPacked(value: Parsed, origin: string, parts: readonly string[]): Packed {
+  let isWhole = true;
+  const part: Reader<string> = (number, no) => {
+    const found = parts[Number(u64(number, no))];
+    isWhole &&= found !== undefined;
+    return found ?? "";
   };
-  return {
-    origin,
-    sdJwt: fields.string("sd_jwt"),
-    proof: fields.string("proof"),
-    genesis: part(fields, "genesis"),
-    stream: identity(fields.get("stream")),
-    signedBy: fields.has("signed_by") ? identity(fields.get("signed_by")) : null,
-  };
+  const presentation = { origin, ...readMembers(value, "a presentation of the bundle", presented(part)) };
+  return isWhole ? presentation : MISSING_PART;
 }
 
 /** Verifies every presentation of a bundle, and that they are of one session. */
 export async function verifySession(bundle: SessionBundle, trust: Trust): Promise<VerifiedSession> {
   const proofs = new SharedProofs(trust);
-  const verify = async (one: Presentation, what: string, fits: (kind: string) => boolean): Promise<VerifiedPresentation> => {
+  const verify = async (one: Packed, what: string, fits: (kind: string) => boolean): Promise<VerifiedPresentation> => {
+    if (one === MISSING_PART) refuse("format", "a part is not in the bundle");
     const verified = await keepClass(what, () => verifyPresented(one, proofs, what));
     const { kind } = verified.entry;
     return fits(kind) ? verified : trust.check("session", what, () => refuse("entry", `${what} is a statement of kind ${kind}`));
@@ -146,4 +125,9 @@ function notesOf(bundle: SessionBundle, records: readonly VerifiedPresentation[]
   if (bundle.seal === null) notes.push(`There is no seal: the number of records (${bundle.known}) rests on the sender's word.`);
   else notes.push("Not checked here: whether the records in the bundle are those that the seal counts.");
   return notes;
+}
+
+/** Reads and verifies a session bundle. */
+export async function verifySessionFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedSession> {
+  return verifySession(sessionOfJson(parseWithin(bytes, MAX_SESSION_BYTES)), trust);
 }

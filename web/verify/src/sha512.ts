@@ -1,48 +1,20 @@
-// SHA-512 (FIPS 180-4) on 64-bit integers, for Ed25519 where there is no WebCrypto. Its constants are computed: the first 64
-// bits of the fractional parts of the square and cube roots of the first primes.
+// SHA-512 (FIPS 180-4) on 64-bit integers, for Ed25519 where there is no WebCrypto.
 
 import { concat, type Bytes } from "./bytes.js";
+import { BEGINNING, MASK, ROUNDS } from "./constants.js";
 
-const MASK = (1n << 64n) - 1n;
-
-/** The integer part of the n-th root of value, by Newton's method. */
-function root(value: bigint, n: bigint): bigint {
-  let x = 1n << (BigInt(value.toString(2).length) / n + 1n);
-  for (;;) {
-    const y = ((n - 1n) * x + value / x ** (n - 1n)) / n;
-    if (y >= x) return x;
-    x = y;
-  }
-}
-
-function primes(count: number): bigint[] {
-  const found: bigint[] = [];
-  for (let n = 2n; found.length < count; n++) if (found.every((prime) => n % prime !== 0n)) found.push(n);
-  return found;
-}
-
-let constants: { k: bigint[]; h: bigint[] } | null = null;
-
-function tables(): { k: bigint[]; h: bigint[] } {
-  constants ??= {
-    k: primes(80).map((prime) => root(prime << 192n, 3n) & MASK),
-    h: primes(8).map((prime) => root(prime << 128n, 2n) & MASK),
-  };
-  return constants;
-}
 
 const rotate = (x: bigint, n: bigint): bigint => (x >> n) | ((x << (64n - n)) & MASK);
 
 /** The SHA-512 of the parts, one after the other. */
 export function sha512(...parts: Uint8Array[]): Bytes {
-  const { k, h } = tables();
   const message = concat(...parts);
   const padded = new Uint8Array(Math.ceil((message.length + 17) / 128) * 128);
   padded.set(message);
   padded[message.length] = 0x80;
   const view = new DataView(padded.buffer);
   view.setBigUint64(padded.length - 8, BigInt(message.length) * 8n);
-  const state = h.slice();
+  const state = BEGINNING.slice();
   const w = new Array<bigint>(80);
   for (let block = 0; block < padded.length; block += 128) {
     for (let i = 0; i < 16; i++) w[i] = view.getBigUint64(block + 8 * i);
@@ -56,7 +28,7 @@ export function sha512(...parts: Uint8Array[]): Bytes {
     let [a, b, c, d, e, f, g, last] = state as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
     for (let i = 0; i < 80; i++) {
       const s1 = rotate(e, 14n) ^ rotate(e, 18n) ^ rotate(e, 41n);
-      const t1 = last + s1 + ((e & f) ^ (~e & MASK & g)) + k[i]! + w[i]!;
+      const t1 = last + s1 + ((e & f) ^ (~e & MASK & g)) + ROUNDS[i]! + w[i]!;
       const s0 = rotate(a, 28n) ^ rotate(a, 34n) ^ rotate(a, 39n);
       const t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
       last = g; g = f; f = e; e = (d + t1) & MASK; d = c; c = b; b = a; a = (t1 + t2) & MASK;

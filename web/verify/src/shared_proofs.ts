@@ -20,40 +20,40 @@ interface TrustedHead { readonly head: TreeHead; readonly cosignatures: readonly
 
 /** Verifies the proofs of one file, and remembers what held. A refusal ends the verification, so none is remembered. */
 export class SharedProofs {
-  private readonly entries = new Map<string, LoggedEntry>();
-  private readonly heads = new Map<string, TrustedHead>();
-  private readonly others = new Map<string, unknown>();
+  readonly #entries = new Map<string, LoggedEntry>();
+  readonly #heads = new Map<string, TrustedHead>();
+  readonly #others = new Map<string, unknown>();
 
   constructor(readonly trust: Trust) {}
 
   /** Verifies a proof file: its checkpoint, the policy, and that the entry it carries is in the tree. */
   async prove(proof: string, what: string): Promise<LoggedEntry> {
-    const known = this.entries.get(proof);
+    const known = this.#entries.get(proof);
     if (known !== undefined) return known;
     const file = recast("format", `the proof of ${what}`, () => parseProofFile(proof));
     const bytes = file.extra ?? refuse("no-entry", `the proof of ${what} does not carry the entry`);
-    const { head, cosignatures } = await this.head(file.note.note, what);
+    const { head, cosignatures } = await this.#head(file.note.note, what);
     const entry = await this.trust.check("inclusion", what, () => {
       recast("not-included", what, () => verifyInclusion(file.index, head, leafHash(bytes), file.proof));
       return recast("entry", what, () => decodeEntry(bytes));
     }, ({ kind }) => ({ index: file.index, size: head.size, hashes: file.proof.length, kind }));
     const proven = { index: file.index, entry, size: head.size, cosignatures };
-    this.entries.set(proof, proven);
+    this.#entries.set(proof, proven);
     return proven;
   }
 
-  private async head(note: string, what: string): Promise<TrustedHead> {
-    let head = this.heads.get(note);
+  async #head(note: string, what: string): Promise<TrustedHead> {
+    let head = this.#heads.get(note);
     if (head === undefined) {
       head = await keepClass(`the checkpoint over ${what}`, () => this.trust.checkpoint(note, what));
-      this.heads.set(note, head);
+      this.#heads.set(note, head);
     }
     return head;
   }
 
   /** What `verify` returned for this key before, or returns now. One key is of one type. */
   async once<T>(key: string, verify: () => Promise<T>): Promise<T> {
-    if (!this.others.has(key)) this.others.set(key, await verify());
-    return this.others.get(key) as T;
+    if (!this.#others.has(key)) this.#others.set(key, await verify());
+    return this.#others.get(key) as T;
   }
 }

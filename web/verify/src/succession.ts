@@ -2,13 +2,13 @@
 
 import { decodeHex, equalBytes, parseDecimal, utf8Length } from "./bytes.js";
 import { openCheckpoint, type SignedCheckpoint } from "./checkpoint.js";
-import { Lines, MAX_REASON_BYTES, parseControlNote, verifyAll } from "./control.js";
+import { Lines, parseControlNote, readReason, verifyAll } from "./control.js";
 import type { Crypto } from "./crypto.js";
 import { decodeEntry, MAX_CONTINUATION_BYTES } from "./entry.js";
-import { recast, recastAsync, refuse } from "./errors.js";
+import { checkBytes, recast, recastAsync, refuse } from "./errors.js";
 import { checkOrigin, partyOf, sameKey, type VerifyingKey } from "./key.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
-import { parseNoteText, verifyNote } from "./note.js";
+import { parseNote, verifyNote } from "./note.js";
 import { parseProofFile } from "./proof_file.js";
 
 /** A log ends, and names the log that continues it. */
@@ -35,8 +35,7 @@ export async function openRetirement(note: string, crypto: Crypto): Promise<Reti
   if (log.name === successor.name || partyOf(log) === partyOf(successor)) refuse("note", "a log is not its own successor");
   for (const { name } of [log, successor]) recast("note", "the name of a key names no log", () => checkOrigin(name));
   const reason = lines.value("reason");
-  const words = /^(?:planned|compromised|other) (.+)$/.exec(reason)?.[1];
-  if (words === undefined || utf8Length(words) > MAX_REASON_BYTES) refuse("note", "`reason` is not a cause and words");
+  readReason(reason, ["planned", "compromised", "other"]);
   lines.end();
   await verifyAll(parsed, [log, successor], crypto);
   return { log, successor, reason };
@@ -59,9 +58,9 @@ export async function openRetirementProof(file: string | Uint8Array, crypto: Cry
 
 /** Reads the note with which the log of this key continues another one, and the proof in it. */
 export async function openContinuation(note: string, log: VerifyingKey, crypto: Crypto): Promise<RetirementProof> {
-  if (utf8Length(note) > MAX_CONTINUATION_BYTES) refuse("note", `the note has more than ${MAX_CONTINUATION_BYTES} bytes`);
+  checkBytes("note", "the note", utf8Length(note), MAX_CONTINUATION_BYTES);
   return recastAsync("note", "the continuation is rejected", async () => {
-    const { text } = await verifyNote(parseNoteText(note), [log], crypto);
+    const { text } = await verifyNote(parseNote(note), [log], crypto);
     const blank = text.indexOf("\n\n");
     if (blank < 0) refuse("note", "it has no proof");
     const lines = new Lines(text.slice(0, blank + 1), "vouchlog/v1 continue");

@@ -60,17 +60,28 @@ export function parseTile(bytes: Uint8Array, width: number): Uint8Array[] | null
   return Array.from({ length: width }, (_, at) => bytes.subarray(32 * at, 32 * at + 32));
 }
 
+/** Where the entries of a bundle are, without an object for each: entry `at` lies between `bounds[at] + FRAME_BYTES` and `bounds[at + 1]`. */
+export interface Frames { readonly bounds: Int32Array; readonly count: number; readonly rest: boolean }
+
+/** Bytes before each entry of a bundle: its length. */
+export const FRAME_BYTES = 2;
+
 /** As many entries as the bytes begin with, at most `limit`, and whether bytes are left over. */
-export function readEntries(bytes: Uint8Array, limit: number): { entries: Uint8Array[]; rest: boolean } {
-  const entries: Uint8Array[] = [];
-  let at = 0;
-  while (entries.length < limit && at + 2 <= bytes.length) {
-    const end = at + 2 + (bytes[at]! << 8) + bytes[at + 1]!;
+export function readFrames(bytes: Uint8Array, limit: number): Frames {
+  const bounds = new Int32Array(limit + 1);
+  let [count, at] = [0, 0];
+  while (count < limit && at + FRAME_BYTES <= bytes.length) {
+    const end = at + FRAME_BYTES + (bytes[at]! << 8) + bytes[at + 1]!;
     if (end > bytes.length) break;
-    entries.push(bytes.subarray(at + 2, end));
-    at = end;
+    bounds[++count] = at = end;
   }
-  return { entries, rest: at < bytes.length };
+  return { bounds, count, rest: at < bytes.length };
+}
+
+/** The same, with an object for each entry. */
+export function readEntries(bytes: Uint8Array, limit: number): { entries: Uint8Array[]; rest: boolean } {
+  const { bounds, count, rest } = readFrames(bytes, limit);
+  return { entries: Array.from({ length: count }, (_, at) => bytes.subarray(bounds[at]! + FRAME_BYTES, bounds[at + 1])), rest };
 }
 
 /** The entries of a bundle; null unless the bytes are exactly so many entries. */

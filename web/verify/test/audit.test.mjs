@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { auditLog, Trust, verifyCompletenessFile, verifyFindingFile, VerifyError } from "../dist/index.js";
+import { auditLog } from "../dist/audit/audit.js";
+import { Trust, verifyCompletenessFile, verifyFindingFile, VerifyError } from "../dist/index.js";
 import { field, keys, POLICY, soundLog, TestLog } from "./log.mjs";
 import { proofFile, run, runs, Tree } from "./prove.mjs";
 import { refused, seed, TestKey, utf8 } from "./support.mjs";

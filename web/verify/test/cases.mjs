@@ -1,7 +1,8 @@
 // The cases of the differential suite: random valid and damaged inputs of every kind, each from its number.
 
 import { encodeBase64, encodeHex } from "../dist/bytes.js";
-import { auditLog, Trust } from "../dist/index.js";
+import { auditLog } from "../dist/audit/audit.js";
+import { Trust } from "../dist/index.js";
 import { FINDING_KINDS, streamLeafHash, tryDecode } from "./internals.mjs";
 import { field, keys, ORIGIN, POLICY, streamKey } from "./log.mjs";
 import { proofFile, run, runs, Tree } from "./prove.mjs";

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { auditLog } from "../dist/audit/audit.js";
 import * as v from "../dist/index.js";
 import { bytesOf, FILES, jsonOf, refused, seed, TestKey, textOf, utf8 } from "./support.mjs";
 
@@ -80,9 +81,9 @@ test("an audit of what the log served is clean, and remembers", async () => {
       return null;
     }
   };
-  const report = await v.auditLog(read, trustOf());
+  const report = await auditLog(read, trustOf());
   assert.deepEqual([report.isClean, report.statements], [true, 10]);
   assert.deepEqual(report.cosigned.by, ["a", "b"]);
-  const again = await v.auditLog(read, trustOf(), { verified: report.checkpoint.note.note });
+  const again = await auditLog(read, trustOf(), { verified: report.checkpoint.note.note });
   assert.ok(again.isClean);
 });

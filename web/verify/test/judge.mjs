@@ -1,6 +1,7 @@
 // This package's verdict on a case, in a form that can be compared.
 
 import { decodeBase64, encodeHex } from "../dist/bytes.js";
+import { auditLog } from "../dist/audit/audit.js";
 import * as v from "../dist/index.js";
 
 const number = (value) => (value === null ? null : Number(value));
@@ -24,7 +25,7 @@ const SHOWS = {
   },
   presentation: async (bytes, trust) => presented(await v.verifyPresentationFile(bytes, trust)),
   session: async (bytes, trust) => {
-    const { records, seal, erasures } = await v.verifySession(v.parseSession(bytes), trust);
+    const { records, seal, erasures } = await v.verifySessionFile(bytes, trust);
     return [...records, ...(seal ? [seal] : []), ...erasures].map(presented);
   },
   completeness: async (bytes, trust) => {
@@ -48,7 +49,7 @@ const SHOWS = {
 async function audited(testCase, trust) {
   const objects = new Map(Object.entries(testCase.objects).map(([path, bytes]) => [path, decodeBase64(bytes)]));
   const options = testCase.now === undefined ? {} : { now: testCase.now };
-  const report = await v.auditLog(async (path) => objects.get(path) ?? null, trust, options);
+  const report = await auditLog(async (path) => objects.get(path) ?? null, trust, options);
   const findings = report.findings.map(({ kind, place, followsFrom, consequences }) => [
     kind, number(place.checkpoint ?? null), number(place.entry ?? null), place.tile ?? null, number(place.stream ?? null), followsFrom, consequences,
   ]);

@@ -1,8 +1,8 @@
 // A Vouchlog log in memory, made by this test code alone: entries, tiles, bundles and checkpoints.
 
 import { concat, encodeBase64, readUint, u64 } from "../dist/bytes.js";
-import { formatTilePath, partialTiles } from "../dist/tile.js";
-import { CompactRange, leafHash, nodeHash, streamLeafHash, streamOrigin } from "../dist/index.js";
+import { formatTilePath, leafHash, nodeHash } from "../dist/index.js";
+import { CompactRange, partialTiles, streamLeafHash, streamOrigin } from "./internals.mjs";
 import { seed, TestKey, utf8 } from "./support.mjs";
 
 export const ORIGIN = "log.example.com/tests";
@@ -62,7 +62,7 @@ export class TestLog {
   open(gateway, previous = "none", by = gateway) {
     const id = this.entries.length;
     const key = streamKey(id);
-    this.streams.set(id, { key, range: CompactRange.empty(), time: BigInt(Math.floor(START / 1000)) });
+    this.streams.set(id, { key, range: new CompactRange(), time: BigInt(Math.floor(START / 1000)) });
     this.control(0x81, by.note(`vouchlog/v1 stream\nlog ${ORIGIN}\ngateway ${gateway.vkey}\nstream ${key.vkey}\nprevious ${previous}\n`));
     return id;
   }
@@ -110,7 +110,7 @@ export class TestLog {
   }
 
   checkpoint(size = this.entries.length, { by = keys.log, witness = keys.witness } = {}) {
-    const range = CompactRange.empty();
+    const range = new CompactRange();
     for (const entry of this.entries.slice(0, size)) range.push(leafHash(entry));
     const text = `${ORIGIN}\n${size}\n${encodeBase64(range.root())}\n`;
     return by.note(text) + (witness ? witness.sign(text) : "");

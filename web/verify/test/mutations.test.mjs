@@ -82,7 +82,7 @@ test("any bytes at all are refused, and never cause another error", async () => 
   const next = random(99);
   const readers = [
     verifyFile, v.verifyProofFile, v.verifyPresentationFile, v.verifyCompletenessFile, v.verifyFindingFile, v.verifySampleFile,
-    (bytes, trust) => v.verifySession(v.parseSession(bytes), trust), (bytes, trust) => trust.checkpoint(bytes),
+    v.verifySessionFile, (bytes, trust) => trust.checkpoint(bytes),
     (bytes) => v.Policy.parse(bytes), (bytes) => v.decodeEntry(bytes), (bytes) => v.parseNote(bytes),
     (bytes) => v.parseVkey(new TextDecoder().decode(bytes)), (bytes) => v.parseTilePath(new TextDecoder().decode(bytes)),
     (bytes) => v.parseCheckpointText(new TextDecoder().decode(bytes)),

@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 
 import { encodeBase64, encodeHex, concat, u64 } from "../dist/bytes.js";
 import { sha256 } from "../dist/sha256.js";
-import { VerifyError, REASON_CLASSES } from "../dist/index.js";
+import { VerifyError } from "../dist/index.js";
+import { REASON_CLASSES } from "./internals.mjs";
 
 export const VECTORS = new URL("../../../tests/vectors/", import.meta.url);
 export const FILES = new URL("./files/", import.meta.url);

@@ -16,7 +16,8 @@ import { sha256 } from "../dist/sha256.js";
 import { sha512 } from "../dist/sha512.js";
 import { placeDisclosures } from "../dist/statement.js";
 import * as v from "../dist/index.js";
-import { bigJsonOf, bytesOf, jsonOf, outcome, refused, textOf, utf8, VECTORS } from "./support.mjs";
+import { CompactRange, drawSample, partialTiles, streamOrigin, tileWidth } from "./internals.mjs";
+import { bigJsonOf, bytesOf, jsonOf, outcome, refused, seed, TestKey, textOf, utf8, VECTORS } from "./support.mjs";
 
 const pure = new v.Crypto({ mlDsa44: ml_dsa44, pure: true });
 const web = new v.Crypto({ mlDsa44: ml_dsa44 });
@@ -109,7 +110,7 @@ test("the reference tree: roots and proofs of every size to 8", () => {
   const leaves = file.leaf_inputs_hex.map((input) => v.leafHash(decodeHex(input)));
   assert.deepEqual(leaves.map(encodeHex), file.leaf_hashes_hex);
   const roots = file.roots_by_size_hex.map(decodeHex);
-  const range = v.CompactRange.empty();
+  const range = new CompactRange();
   roots.forEach((root, size) => {
     assert.equal(encodeHex(range.root()), encodeHex(root));
     if (size < 8) range.push(leaves[size]);
@@ -131,11 +132,11 @@ test("tile paths and shapes", async () => {
     assert.deepEqual(v.parseTilePath(`tile/entries/${path}`), named);
   }
   for (const [size, levels] of Object.entries(shapes)) {
-    const partial = v.partialTiles(BigInt(size));
+    const partial = partialTiles(BigInt(size));
     for (const { level, full, partial_width: width } of levels) {
       assert.equal(partial.find((tile) => tile.level === level)?.width ?? 0, width);
-      assert.equal(v.tileWidth(level, BigInt(full), BigInt(size)), width);
-      if (full > 0) assert.equal(v.tileWidth(level, BigInt(full) - 1n, BigInt(size)), 256);
+      assert.equal(tileWidth(level, BigInt(full), BigInt(size)), width);
+      if (full > 0) assert.equal(tileWidth(level, BigInt(full) - 1n, BigInt(size)), 256);
     }
     assert.equal(partial.length, levels.filter(({ partial_width: width }) => width !== 0).length);
   }
@@ -171,11 +172,11 @@ test("examples of the C2SP specifications", async () => {
   for (const crypto of [pure, web]) {
     for (const name of ["signed_note", "real_checkpoint_behind_example"]) {
       const { note, vkey } = file[name];
-      await v.verifyNote(v.parseNoteText(note), [v.parseVkey(vkey)], crypto);
+      await v.verifyNote(v.parseNote(note), [v.parseVkey(vkey)], crypto);
     }
   }
-  assert.equal(v.parseNoteText(file.multi_paragraph_note.note).lines.length, 1);
-  const checkpoint = v.parseCheckpointText(v.parseNoteText(file.checkpoint_example.note).text);
+  assert.equal(v.parseNote(file.multi_paragraph_note.note).lines.length, 1);
+  const checkpoint = v.parseCheckpointText(v.parseNote(file.checkpoint_example.note).text);
   assert.equal(checkpoint.head.size, 20852163n);
 });
 
@@ -213,7 +214,7 @@ test("the computed log: checkpoints, cosignatures of both types, policy, proof f
 test("the computed log: requests to witnesses carry proofs that hold", () => {
   const request = textOf("computed/e2e/add-checkpoint/256-to-300.request");
   const [head, note] = [request.slice(0, request.indexOf("\n\n")), request.slice(request.indexOf("\n\n") + 2)];
-  const newer = v.parseCheckpointText(v.parseNoteText(note).text).head;
+  const newer = v.parseCheckpointText(v.parseNote(note).text).head;
   const older = { size: 256n, root: decodeHex(params.roots[256]) };
   v.verifyConsistency(older, newer, head.split("\n").slice(1).map(decodeBase64));
   const subtree = textOf("computed/e2e/sign-subtree/256-300-of-300.request");
@@ -265,7 +266,7 @@ test("entries of every kind, and none of any other", async () => {
     seen.add(entry.kind);
     if ("note" in entry && readers[entry.kind]) await readers[entry.kind](entry.note);
     if ("note" in entry && "stream" in entry) {
-      const { head } = await v.openCosigned(entry.note, v.streamOrigin(named, entry.stream), key("stream"), web);
+      const { head } = await v.openCosigned(entry.note, streamOrigin(named, entry.stream), key("stream"), web);
       assert.ok(head.size > 0n);
     }
     // An undefined kind is never taken for a defined one.
@@ -278,7 +279,21 @@ test("entries of every kind, and none of any other", async () => {
   assert.ok(seen.size >= 18);
 });
 
+test("a reason is a cause and any words of one line", async () => {
+  const name = "gateway.example.com";
+  const [operator, old, gateway] = [new TestKey("operator.example.com", 1, seed(41)), new TestKey(name, 1, seed(42)), new TestKey(name, 1, seed(43))];
+  const open = (reason) => v.openEnrolment(
+    operator.note(`vouchlog/v1 enrol\nlog log.example.com\ngateway ${gateway.vkey}\nreplaces ${old.vkey}\nreason ${reason}\n`),
+    "log.example.com", v.parseVkey(operator.vkey), web,
+  );
+  // Unicode has characters besides the line feed that JavaScript takes for the end of a line; the format has none.
+  for (const reason of ["lost a", "error  two  blanks", "compromised a\u2028b\u2029c", `lost ${"x".repeat(512)}`]) {
+    assert.equal((await open(reason)).replaces.reason, reason);
+  }
+  for (const reason of ["lost", "lost ", "losts", "planned a", "rotation a", `lost ${"x".repeat(513)}`]) assert.equal(await outcome(() => open(reason)), "note", reason);
+});
+
 test("a sample that was worked out with another program", () => {
-  assert.deepEqual(v.drawSample(sha256(utf8("root")), 1000n, 5), [154n, 476n, 512n, 514n, 773n]);
-  assert.equal(v.drawSample(sha256(utf8("")), 300n, 300).length, 300);
+  assert.deepEqual(drawSample(sha256(utf8("root")), 1000n, 5), [154n, 476n, 512n, 514n, 773n]);
+  assert.equal(drawSample(sha256(utf8("")), 300n, 300).length, 300);
 });

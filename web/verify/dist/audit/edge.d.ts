@@ -1,15 +1,13 @@
 import { type Hash, type TreeHead } from "../merkle.js";
-/** Bytes of a full tile. */
-export declare const TILE_BYTES: number;
 /** The root of a full tile. */
 export declare const tileRoot: (hashes: Uint8Array) => Hash;
 /** A tile that a larger one completed. */
 export type OnFull = (level: number, index: number, hashes: Uint8Array) => void;
 /** The unfinished tiles, level 0 first. */
 export declare class RightEdge {
+    #private;
     /** Number of entries under it. */
     size: number;
-    private readonly tiles;
     /** The hashes of the unfinished tile of a level. */
     level(level: number): Uint8Array;
     /** Puts leaf hashes in place of those of the unfinished bundle. */

@@ -19,10 +19,14 @@ export interface Finding {
 export type Cause = number;
 /** What was found so far. */
 export declare class Found {
-    private readonly list;
+    #private;
     readonly counts: Map<"altered-entry" | "bad-enrolment" | "bad-genesis" | "bad-log-signature" | "bad-opening" | "bad-operator-change" | "bad-restart" | "bad-succession" | "bad-witness-rotation" | "entry-after-close" | "entry-after-retirement" | "forged-cosignature" | "forged-head" | "head-after-retirement" | "head-without-entries" | "impossible-size" | "inconsistent-heads" | "inserted-entry" | "malformed-checkpoint" | "missing-bundle" | "missing-checkpoint" | "missing-quorum" | "missing-tile" | "removed-entry" | "reordered-entries" | "retired-operator-key" | "revoked-key-used" | "second-key-for-a-name" | "shrunken-log" | "silent-stream" | "split-view" | "stale-checkpoint" | "stream-fork" | "stream-gap" | "tile-parent-mismatch" | "time-going-back" | "truncated-bundle" | "truncated-tile" | "undecodable-entry" | "unknown-gateway" | "unknown-stream" | "wrong-root", number>;
     /** Adds one. Beyond {@link MAX_LISTED} of a kind it is only counted. */
     add(kind: FindingKind, place: Place, words: string): Cause;
+    /** As {@link add}, about an entry. */
+    addAt(kind: FindingKind, index: number, words: string): Cause;
+    /** As {@link add}, about an entry of a stream. */
+    addIn(kind: FindingKind, stream: number, index: number, words: string): Cause;
     /** A finding follows from an earlier one. */
     explain(finding: Cause, by: Cause): void;
     /** An irregularity that a finding explains. */

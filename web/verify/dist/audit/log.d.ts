@@ -5,9 +5,9 @@
 export type ReadObject = (path: string) => Promise<Uint8Array | null>;
 /** What a log serves; anything longer than it may be counts as not served. */
 export declare class Log {
+    #private;
     private readonly read;
     constructor(read: ReadObject);
-    private object;
     checkpoint(): Promise<Uint8Array | null>;
     /** A tile, as it is served: of another length, too. */
     tile(level: number, index: number, width: number): Promise<Uint8Array | null>;

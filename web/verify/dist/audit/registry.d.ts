@@ -12,12 +12,9 @@ export interface Gateway {
 }
 /** The keys that were enrolled, by vkey, and the quotas in force. */
 export declare class Registry {
+    #private;
     private readonly found;
     private readonly onWithdrawn;
-    private readonly gateways;
-    /** The first key of each name. */
-    private readonly names;
-    private readonly quotas;
     /** `onWithdrawn` is called when a key is withdrawn: its streams take nothing more. */
     constructor(found: Found, onWithdrawn: (key: VerifyingKey, withdrawn: Withdrawn) => void);
     get(key: VerifyingKey): Gateway | undefined;
@@ -26,12 +23,8 @@ export declare class Registry {
     bad(index: number, words: string): void;
     /** SPEC: a revoked or replaced key is not enrolled again; a name belongs to its key. */
     enrol(index: number, now: number, { gateway: key, replaces }: Enrolment, isLost: boolean): void;
-    /** SPEC: what is replaced is an enrolled key that nothing has replaced; a revoked key rotates to no other. */
-    private replace;
     /** SPEC: only an enrolled key is revoked, and revocation is final. */
     revoke(index: number, { gateway, effective }: Revocation, isLost: boolean): void;
-    /** SPEC: of several withdrawals, the one that takes effect first is in force. */
-    private withdraw;
     /** SPEC: of the quotas for one scope, each is issued later than the one before. */
     setQuota(index: number, quota: Quota): void;
 }

@@ -18,12 +18,12 @@ export declare function readTile(bytes: Uint8Array | null, level: number, index:
 export declare function mismatch(level: number, index: number, width: number, found: Found): Cause;
 /** The tiles on the way from the root to one bundle. */
 export declare class Tiles {
+    #private;
     private readonly size;
     /** The partial tile of each level; null where there is none or it cannot be read. */
     private readonly edge;
     /** Whether the partial tiles lead to the signed root. */
     readonly isEdgeRight: boolean;
-    private readonly parents;
     private constructor();
     /** Reads the partial tiles of a tree and compares them with its root. */
     static open(log: Log, head: TreeHead, found: Found): Promise<Tiles>;
@@ -36,7 +36,6 @@ export declare class Tiles {
     }[];
     /** Goes on to a bundle: takes up the tiles above it, from the top down, each checked by the one above. */
     enter(bundle: number, full: readonly ServedParent[], found: Found): void;
-    private fullParent;
     /** The root that a full tile must have, by the tile above it. */
     expected(level: number, index: number): Expected | null;
     /** Compares a tile that was computed from the entries with the one that was served and could not be checked from above. */

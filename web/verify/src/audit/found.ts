@@ -33,41 +33,51 @@ interface Suspicion {
 
 /** What was found so far. */
 export class Found {
-  private readonly list: Suspicion[] = [];
+  readonly #list: Suspicion[] = [];
   readonly counts = new Map<FindingKind, number>();
 
   /** Adds one. Beyond {@link MAX_LISTED} of a kind it is only counted. */
   add(kind: FindingKind, place: Place, words: string): Cause {
     const count = (this.counts.get(kind) ?? 0) + 1;
     this.counts.set(kind, count);
-    if (count > MAX_LISTED) return this.list.map((one) => one.kind).lastIndexOf(kind);
-    this.list.push({ kind, place, words, cause: null, consequences: 0 });
-    return this.list.length - 1;
+    if (count > MAX_LISTED) return this.#list.map((one) => one.kind).lastIndexOf(kind);
+    this.#list.push({ kind, place, words, cause: null, consequences: 0 });
+    return this.#list.length - 1;
+  }
+
+  /** As {@link add}, about an entry. */
+  addAt(kind: FindingKind, index: number, words: string): Cause {
+    return this.add(kind, { entry: BigInt(index) }, words);
+  }
+
+  /** As {@link add}, about an entry of a stream. */
+  addIn(kind: FindingKind, stream: number, index: number, words: string): Cause {
+    return this.add(kind, { stream: BigInt(stream), entry: BigInt(index) }, words);
   }
 
   /** A finding follows from an earlier one. */
   explain(finding: Cause, by: Cause): void {
-    if (by < finding) this.list[finding]!.cause = by;
+    if (by < finding) this.#list[finding]!.cause = by;
   }
 
   /** An irregularity that a finding explains. */
   follows(cause: Cause): void {
-    this.list[cause]!.consequences++;
+    this.#list[cause]!.consequences++;
   }
 
   /** Whether a finding means that what is served is not the signed tree. */
   get hasTreeFault(): boolean {
-    return this.list.some(({ kind }) => isAboutTree(kind));
+    return this.#list.some(({ kind }) => isAboutTree(kind));
   }
 
   /** The findings in the order of causes; what follows from another stands last. */
   findings(): Finding[] {
-    const order = this.list.map((_, at) => at).sort((one, other) => {
-      const [a, b] = [this.list[one]!, this.list[other]!];
+    const order = this.#list.map((_, at) => at).sort((one, other) => {
+      const [a, b] = [this.#list[one]!, this.#list[other]!];
       return Number(a.cause !== null) - Number(b.cause !== null) || rank(a.kind) - rank(b.kind) || one - other;
     });
     return order.map((at) => {
-      const { kind, place, words, cause, consequences } = this.list[at]!;
+      const { kind, place, words, cause, consequences } = this.#list[at]!;
       const followsFrom = cause === null ? null : order.indexOf(cause);
       return { kind, rule: ruleOf(kind), severity: severityOf(kind), place, words, followsFrom, consequences };
     });

@@ -2,7 +2,7 @@
 
 import { refuse, VerifyError } from "../errors.js";
 import { MAX_NOTE_BYTES } from "../note.js";
-import { formatTilePath, MAX_ENTRY_BYTES, parseBundle, TILE_WIDTH } from "../tile.js";
+import { formatTilePath, MAX_ENTRY_BYTES, parseBundle, TILE_WIDTH, type TilePath } from "../tile.js";
 
 /**
  * Reads an object of the log by its path: `checkpoint`, `tile/0/000` and so on. Resolves to null if the log does not serve it, and
@@ -10,13 +10,14 @@ import { formatTilePath, MAX_ENTRY_BYTES, parseBundle, TILE_WIDTH } from "../til
  */
 export type ReadObject = (path: string) => Promise<Uint8Array | null>;
 
-const MAX_BUNDLE_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
+/** A full bundle of the longest entries. */
+const MAX_OBJECT_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
 
 /** What a log serves; anything longer than it may be counts as not served. */
 export class Log {
   constructor(private readonly read: ReadObject) {}
 
-  private async object(path: string, most: number): Promise<Uint8Array | null> {
+  async #object(path: string, most: number): Promise<Uint8Array | null> {
     let bytes;
     try {
       bytes = await this.read(path);
@@ -28,28 +29,31 @@ export class Log {
   }
 
   checkpoint(): Promise<Uint8Array | null> {
-    return this.object("checkpoint", MAX_NOTE_BYTES + 1);
+    return this.#object("checkpoint", MAX_NOTE_BYTES + 1);
   }
 
   /** A tile, as it is served: of another length, too. */
   async tile(level: number, index: number, width: number): Promise<Uint8Array | null> {
-    const at = (wide: number): string => formatTilePath({ level, index: BigInt(index), width: wide });
-    const most = 2 * TILE_WIDTH * 32;
-    const served = await this.object(at(width), most);
-    if (served !== null || width === TILE_WIDTH) return served;
-    // SPEC: a log may delete a partial tile once the full one exists, and likewise a bundle.
-    const full = await this.object(at(TILE_WIDTH), most);
-    return full?.length === TILE_WIDTH * 32 ? full.subarray(0, width * 32) : full;
+    const { bytes, isWhole } = await this.#part(level, index, width);
+    return isWhole && bytes.length === TILE_WIDTH * 32 ? bytes.subarray(0, width * 32) : bytes;
   }
 
   /** An entry bundle, as it is served. */
   async bundle(index: number, width: number): Promise<Uint8Array | null> {
-    const at = (wide: number): string => formatTilePath({ level: "entries", index: BigInt(index), width: wide });
-    const served = await this.object(at(width), MAX_BUNDLE_BYTES);
-    if (served !== null || width === TILE_WIDTH) return served;
-    const full = await this.object(at(TILE_WIDTH), MAX_BUNDLE_BYTES);
-    const entries = full === null ? null : parseBundle(full, TILE_WIDTH);
-    if (full === null || entries === null) return full;
-    return full.subarray(0, entries.slice(0, width).reduce((length, entry) => length + 2 + entry.length, 0));
+    const { bytes, isWhole } = await this.#part("entries", index, width);
+    const entries = isWhole ? parseBundle(bytes, TILE_WIDTH) : null;
+    return entries === null ? bytes : bytes!.subarray(0, entries.slice(0, width).reduce((length, entry) => length + 2 + entry.length, 0));
+  }
+
+  /**
+   * A tile or bundle of this width, or the full one in place of a partial one. SPEC: a log may delete a partial tile once the full one exists, and
+   * likewise a bundle. One of any length that was read is shown as what it is: of a wrong length.
+   */
+  async #part(level: TilePath["level"], index: number, width: number): Promise<{ bytes: Uint8Array; isWhole: true } | { bytes: Uint8Array | null; isWhole: false }> {
+    const read = (wide: number): Promise<Uint8Array | null> => this.#object(formatTilePath({ level, index: BigInt(index), width: wide }), MAX_OBJECT_BYTES);
+    const served = await read(width);
+    if (served !== null || width === TILE_WIDTH) return { bytes: served, isWhole: false };
+    const full = await read(TILE_WIDTH);
+    return full === null ? { bytes: null, isWhole: false } : { bytes: full, isWhole: true };
   }
 }

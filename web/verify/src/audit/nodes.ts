@@ -1,6 +1,6 @@
 // Nodes of a tree and the proofs that are made of them, from the tiles that a log serves.
 
-import { nodeHash, type Hash } from "../merkle.js";
+import { nodeHash, split, type Hash } from "../merkle.js";
 import { tileWidth } from "../tile.js";
 import type { Log } from "./log.js";
 
@@ -9,7 +9,7 @@ export interface PathStep { readonly hash: Hash; readonly from: bigint; readonly
 
 /** Nodes of a tree, from its tiles. None of them is verified: they are what a proof is made of. */
 export class Nodes {
-  private readonly tiles = new Map<string, Uint8Array | null>();
+  readonly #tiles = new Map<string, Uint8Array | null>();
 
   constructor(private readonly log: Log, private readonly size: bigint) {}
 
@@ -17,16 +17,16 @@ export class Nodes {
   async node(from: bigint, to: bigint): Promise<Hash | null> {
     const span = to - from;
     const height = span.toString(2).length - 1;
-    if (span === 1n << BigInt(height) && from % span === 0n) return this.perfect(from, height);
-    const middle = from + (1n << BigInt((span - 1n).toString(2).length - 1));
+    if (span === 1n << BigInt(height) && from % span === 0n) return this.#perfect(from, height);
+    const middle = from + split(span);
     const [left, right] = [await this.node(from, middle), await this.node(middle, to)];
     return left === null || right === null ? null : nodeHash(left, right);
   }
 
-  private async perfect(from: bigint, height: number): Promise<Hash | null> {
+  async #perfect(from: bigint, height: number): Promise<Hash | null> {
     const level = Math.min(7, Math.floor(height / 8));
     const first = from >> BigInt(8 * level);
-    const tile = await this.tile(level, first / 256n);
+    const tile = await this.#tile(level, first / 256n);
     const count = 2 ** (height - 8 * level);
     const at = Number(first % 256n);
     if (tile === null || (at + count) * 32 > tile.length) return null;
@@ -35,14 +35,14 @@ export class Nodes {
     return hashes[0]!;
   }
 
-  private async tile(level: number, index: bigint): Promise<Uint8Array | null> {
+  async #tile(level: number, index: bigint): Promise<Uint8Array | null> {
     const name = `${level}/${index}`;
-    const known = this.tiles.get(name);
+    const known = this.#tiles.get(name);
     if (known !== undefined) return known;
     const width = tileWidth(level, index, this.size);
     const bytes = width === 0 ? null : await this.log.tile(level, Number(index), width);
     const tile = bytes !== null && bytes.length === width * 32 ? bytes : null;
-    this.tiles.set(name, tile);
+    this.#tiles.set(name, tile);
     return tile;
   }
 
@@ -52,7 +52,7 @@ export class Nodes {
     let [from, to] = [0n, this.size];
     if (index < 0n || index >= to) return null;
     while (to - from > 1n) {
-      const middle = from + (1n << BigInt((to - from - 1n).toString(2).length - 1));
+      const middle = from + split(to - from);
       spans.push(index < middle ? [middle, to] : [from, middle]);
       if (index < middle) to = middle;
       else from = middle;
@@ -76,7 +76,7 @@ export class Nodes {
         if (hash !== null) (to <= first ? left : right).push(hash);
         return hash !== null;
       }
-      const middle = from + (1n << BigInt((to - from - 1n).toString(2).length - 1));
+      const middle = from + split(to - from);
       return (await collect(from, middle)) && collect(middle, to);
     };
     return (await collect(0n, this.size)) ? { left, right } : null;
@@ -88,7 +88,7 @@ export class Nodes {
     let [from, to, size, isWhole] = [0n, this.size, old, true];
     const spans: [bigint, bigint][] = [];
     while (size !== to - from) {
-      const middle = 1n << BigInt((to - from - 1n).toString(2).length - 1);
+      const middle = split(to - from);
       if (size <= middle) {
         spans.push([from + middle, to]);
         to = from + middle;

@@ -20,9 +20,6 @@ export async function prefixRoot(log: Log, size: bigint, head: TreeHead): Promis
   const proof = await reader.consistency(size);
   if (root === null || proof === null) return null;
   const proven = { size, root };
-  const verified = await orNull(Promise.resolve().then(() => {
-    verifyConsistency(proven, head, proof);
-    return proven;
-  }));
-  return verified?.root ?? null;
+  const verified = await orNull((async () => verifyConsistency(proven, head, proof))());
+  return verified === null ? null : root;
 }

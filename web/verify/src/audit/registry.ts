@@ -16,58 +16,57 @@ export interface Gateway {
 
 /** The keys that were enrolled, by vkey, and the quotas in force. */
 export class Registry {
-  private readonly gateways = new Map<string, Gateway>();
+  readonly #gateways = new Map<string, Gateway>();
   /** The first key of each name. */
-  private readonly names = new Map<string, Gateway>();
-  private readonly quotas = new Map<string, Quota>();
+  readonly #names = new Map<string, Gateway>();
+  readonly #quotas = new Map<string, Quota>();
 
   /** `onWithdrawn` is called when a key is withdrawn: its streams take nothing more. */
   constructor(private readonly found: Found, private readonly onWithdrawn: (key: VerifyingKey, withdrawn: Withdrawn) => void) {}
 
   get(key: VerifyingKey): Gateway | undefined {
-    return this.gateways.get(key.vkey);
+    return this.#gateways.get(key.vkey);
   }
 
   get count(): number {
-    return this.gateways.size;
+    return this.#gateways.size;
   }
 
   /** An enrolment, revocation or quota that is not as it must be. */
   bad(index: number, words: string): void {
-    this.found.add("bad-enrolment", { entry: BigInt(index) }, words);
+    this.found.addAt("bad-enrolment", index, words);
   }
 
   /** SPEC: a revoked or replaced key is not enrolled again; a name belongs to its key. */
   enrol(index: number, now: number, { gateway: key, replaces }: Enrolment, isLost: boolean): void {
     const known = this.get(key);
     if (known !== undefined) {
-      if (known.withdrawn !== null) this.bad(index, `the revoked key of ${key.name} is enrolled again`);
-      else if (known.replaced !== null) this.bad(index, `the replaced key of ${key.name} is enrolled again`);
-      else if (replaces !== null) this.bad(index, `it replaces a key by one of ${key.name} that was enrolled before`);
+      const state = known.withdrawn !== null ? "revoked" : known.replaced !== null ? "replaced" : replaces !== null ? "known" : null;
+      if (state !== null) this.bad(index, `the ${state} key of ${key.name} is enrolled again`);
       return;
     }
     const enrolled: Gateway = { key, enrolled: index, withdrawn: null, replaced: null };
-    const first = this.names.get(key.name);
-    this.gateways.set(key.vkey, enrolled);
-    if (first === undefined) this.names.set(key.name, enrolled);
-    if (replaces !== null) return this.replace(index, now, replaces, isLost);
+    const first = this.#names.get(key.name);
+    this.#gateways.set(key.vkey, enrolled);
+    if (first === undefined) this.#names.set(key.name, enrolled);
+    if (replaces !== null) return this.#replace(index, now, replaces, isLost);
     if (first !== undefined) {
-      this.found.add("second-key-for-a-name", { entry: BigInt(index) },
-        `the key ${key.id} is enrolled under the name ${key.name}, which belongs to the key ${first.key.id} since entry ${first.enrolled}`);
+      this.found.addAt("second-key-for-a-name", index,
+        `${key.name} has the key ${key.id} beside ${first.key.id}, which entry ${first.enrolled} enrolled`);
     }
   }
 
   /** SPEC: what is replaced is an enrolled key that nothing has replaced; a revoked key rotates to no other. */
-  private replace(index: number, now: number, { key, rotation }: NonNullable<Enrolment["replaces"]>, isLost: boolean): void {
+  #replace(index: number, now: number, { key, rotation }: NonNullable<Enrolment["replaces"]>, isLost: boolean): void {
     const old = this.get(key);
     if (old === undefined) {
-      if (!isLost) this.bad(index, `it replaces a key of ${key.name} that was never enrolled`);
+      if (!isLost) this.bad(index, `the key of ${key.name} was never enrolled`);
       return;
     }
-    if (old.replaced !== null) return this.bad(index, `it replaces a key of ${key.name} that entry ${old.replaced} replaced`);
+    if (old.replaced !== null) return this.bad(index, `entry ${old.replaced} replaced the key of ${key.name}`);
     old.replaced = index;
     if (!rotation) {
-      this.withdraw(old, { index, effective: now });
+      this.#withdraw(old, { index, effective: now });
     } else if (old.withdrawn !== null) {
       this.bad(index, `the revoked key of ${key.name} rotates to another`);
     }
@@ -79,12 +78,12 @@ export class Registry {
     if (known === undefined) {
       if (!isLost) this.bad(index, `the key of ${gateway.name} was never enrolled`);
     } else {
-      this.withdraw(known, { index, effective });
+      this.#withdraw(known, { index, effective });
     }
   }
 
   /** SPEC: of several withdrawals, the one that takes effect first is in force. */
-  private withdraw(gateway: Gateway, withdrawn: Withdrawn): void {
+  #withdraw(gateway: Gateway, withdrawn: Withdrawn): void {
     if (gateway.withdrawn !== null && gateway.withdrawn.effective <= withdrawn.effective) return;
     gateway.withdrawn = withdrawn;
     this.onWithdrawn(gateway.key, withdrawn);
@@ -92,8 +91,8 @@ export class Registry {
 
   /** SPEC: of the quotas for one scope, each is issued later than the one before. */
   setQuota(index: number, quota: Quota): void {
-    const known = this.quotas.get(quota.scope);
+    const known = this.#quotas.get(quota.scope);
     if (known !== undefined && known.issued >= quota.issued) return this.bad(index, "the quota is older than the one before it");
-    this.quotas.set(quota.scope, quota);
+    this.#quotas.set(quota.scope, quota);
   }
 }

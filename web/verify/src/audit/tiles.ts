@@ -40,7 +40,7 @@ export function mismatch(level: number, index: number, width: number, found: Fou
 
 /** The tiles on the way from the root to one bundle. */
 export class Tiles {
-  private readonly parents: (Parent | null)[] = new Array(TILE_LEVELS + 1).fill(null);
+  readonly #parents: (Parent | null)[] = new Array(TILE_LEVELS + 1).fill(null);
 
   private constructor(
     private readonly size: number,
@@ -81,16 +81,16 @@ export class Tiles {
   enter(bundle: number, full: readonly ServedParent[], found: Found): void {
     for (let level = TILE_LEVELS - 1; level >= 1; level--) {
       const index = Math.floor(bundle / spanOf(level));
-      if (this.parents[level]?.index === index) continue;
+      if (this.#parents[level]?.index === index) continue;
       const served = full.find((tile) => tile.level === level && tile.index === index);
       const partial = this.edge[level] ?? null;
       const isPartial = index === Math.floor(this.size / spanOf(level + 1));
-      if (served !== undefined) this.parents[level] = this.fullParent(served, found);
-      else this.parents[level] = partial !== null && isPartial ? { index, hashes: partial, isRight: this.isEdgeRight } : null;
+      if (served !== undefined) this.#parents[level] = this.#fullParent(served, found);
+      else this.#parents[level] = partial !== null && isPartial ? { index, hashes: partial, isRight: this.isEdgeRight } : null;
     }
   }
 
-  private fullParent({ level, index, bytes }: ServedParent, found: Found): Parent | null {
+  #fullParent({ level, index, bytes }: ServedParent, found: Found): Parent | null {
     const hashes = readTile(bytes, level, index, TILE_WIDTH, found);
     if (hashes === null) return null;
     const expected = this.expected(level, index);
@@ -103,7 +103,7 @@ export class Tiles {
 
   /** The root that a full tile must have, by the tile above it. */
   expected(level: number, index: number): Expected | null {
-    const parent = this.parents[level + 1];
+    const parent = this.#parents[level + 1];
     const offset = index % TILE_WIDTH;
     if (!parent || parent.index !== Math.floor(index / TILE_WIDTH) || (offset + 1) * 32 > parent.hashes.length) return null;
     return { root: parent.hashes.subarray(offset * 32, offset * 32 + 32), isRight: parent.isRight };
@@ -111,7 +111,7 @@ export class Tiles {
 
   /** Compares a tile that was computed from the entries with the one that was served and could not be checked from above. */
   compareComputed(level: number, index: number, computed: Uint8Array, found: Found): void {
-    const parent = this.parents[level];
+    const parent = this.#parents[level];
     if (parent?.index === index && !parent.isRight && !equalBytes(parent.hashes, computed)) mismatch(level, index, TILE_WIDTH, found);
   }
 }
