@@ -71,8 +71,9 @@ function build(out) {
   execFileSync(tsc, ["-p", here, "--outDir", folder, "--removeComments"], { stdio: "inherit" });
   for (const name of files(folder)) {
     const path = join(folder, name);
-    writeFileSync(path, read(path).replace(/"@vouchlog\/verify"/g, '"./verify/index.js"'));
+    writeFileSync(path, read(path).replace(/"@vouchlog\/verify"/g, '"./verify/index.js"').replace(/"@vouchlog\/verify\/audit"/g, '"./verify/audit/audit.js"').replace(/"@vouchlog\/verify\/vectors"/g, '"./verify/vectors.js"').replace(/"@vouchlog\/ml-dsa"/g, `"./${ML_DSA}"`));
   }
+  writeFileSync(join(folder, ML_DSA), mlDsa());
   cpSync(join(verify, "dist"), join(folder, "verify"), { recursive: true, filter: (source) => !source.endsWith(".d.ts") });
   writeFileSync(join(folder, "style.css"), read(crates, "vouchlog-pages", "src", "style.css") + read(here, "src", "explorer.css"));
   for (const one of PAGES) writeFileSync(join(out, file(one.name)), isWhole(one.name) ? whole() : page(one, folder));
@@ -85,13 +86,38 @@ function files(folder) {
     .sort();
 }
 
+/** The module that verifies ML-DSA-44: that of @noble/post-quantum with what it imports, in one file with its licences. Pages load it when a policy asks for it. */
+const ML_DSA = "noble-ml-dsa.js";
+
+/** Where the module comes from. */
+const noble = join(verify, "node_modules", "@noble");
+
+function mlDsa() {
+  const { outputFiles } = bundle({ stdin: { contents: 'export { ml_dsa44 } from "@noble/post-quantum/ml-dsa.js";', resolveDir: verify }, format: "esm" });
+  return outputFiles[0].text;
+}
+
+/** The notices that a copy of the module has to carry. */
+function licences() {
+  const holder = /^Copyright .*$/m;
+  const texts = ["post-quantum", "hashes", "curves"].map((name) => read(noble, name, "LICENSE").trim().replace(/[\u201c\u201d]/g, '"'));
+  const [body, ...others] = new Set(texts.map((text) => text.replace(holder, "HOLDERS")));
+  if (others.length > 0 || /\*\/|[^ -~\n]/.test(body)) throw new Error("the licences of @noble differ, or cannot stand in a comment");
+  const holders = new Set(texts.map((text) => holder.exec(text)[0]));
+  return `/*!\n@noble/post-quantum, @noble/hashes, @noble/curves\n\n${body.replace("HOLDERS", [...holders].join("\n"))}\n*/`;
+}
+
+function bundle(options) {
+  const { buildSync } = createRequire(join(verify, "package.json"))("esbuild");
+  return buildSync({ bundle: true, target: "es2022", charset: "ascii", write: false, legalComments: "none", banner: { js: licences() }, absWorkingDir: here, ...options });
+}
+
 /** SPEC: what runs in the page is the one script whose hash its policy names. Nothing is loaded, and nothing is sent. */
 function whole() {
   execFileSync(tsc, ["-p", join(here, "check")], { stdio: "inherit" });
-  const { buildSync } = createRequire(join(verify, "package.json"))("esbuild");
-  const { outputFiles } = buildSync({
-    entryPoints: [join(here, "check", "main.ts")], bundle: true, format: "iife", target: "es2022", charset: "ascii", write: false,
-    alias: { "@vouchlog/verify": join(verify, "dist", "index.js") }, legalComments: "none", absWorkingDir: here,
+  const { outputFiles } = bundle({
+    entryPoints: [join(here, "check", "main.ts")], format: "iife",
+    alias: { "@vouchlog/verify/audit": join(verify, "dist", "audit", "audit.js"), "@vouchlog/verify/vectors": join(verify, "dist", "vectors.js"), "@vouchlog/verify": join(verify, "dist", "index.js"), "@vouchlog/ml-dsa": join(noble, "post-quantum", "ml-dsa.js") },
   });
   // One line that begins a comment or ends the script would end the page's program early.
   const script = outputFiles[0].text;

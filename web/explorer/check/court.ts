@@ -56,7 +56,7 @@ export function courtHead({ title, made, basis, files }: Court): Child {
   return h("div", { class: "panel pad stack" },
     h("dl", { class: "kv" }, fact("About", title), fact("Made", `${made}, by its maker’s clock`), fact("For", basis === "" ? "no reason is stated" : basis),
       fact("Contains", `${files.map(({ name }) => name).join(", ")}, and the page that checks them`)),
-    note("warn", h("b", {}, "Everything in this box is the word of whoever made the file."), " What is verified stands below, under each file."));
+    note("warn", h("b", {}, "Everything in this box is the word of the maker of the file."), " What is verified stands below, under each file."));
 }
 
 /** A link that saves one of the files as it is, for other programs to check. */

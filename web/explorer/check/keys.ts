@@ -1,5 +1,6 @@
 // The keys and the policy that a reader trusts. None is ever taken from a file that is being checked.
 
+import { ml_dsa44 } from "@vouchlog/ml-dsa";
 import { Trust, VerifyError } from "@vouchlog/verify";
 import { at, digest, fact, field, h, note, put, status, type Child } from "../src/dom.js";
 import { parseKept, recall } from "../src/trust.js";
@@ -26,7 +27,7 @@ export function knownOf({ vkey, policy, gateways, source }: Keys): Known {
   if (vkey.trim() === "") return { trust: null, source, problem: null };
   try {
     const text = policy.trim() === "" ? {} : { policy: `${policy.replace(/\r\n/g, "\n").trimEnd()}\n` };
-    return { trust: new Trust({ logVkey: vkey.trim(), gatewayVkeys: lines(gateways), ...text }), source, problem: null };
+    return { trust: new Trust({ logVkey: vkey.trim(), gatewayVkeys: lines(gateways), mlDsa44: ml_dsa44, ...text }), source, problem: null };
   } catch (error) {
     if (!(error instanceof VerifyError)) throw error;
     return { trust: null, source, problem: error.message };
@@ -75,7 +76,7 @@ function stateOf({ trust, source }: Known, { vkey }: Keys): Child {
       fact("Given by", isReaders ? status("ok", "You") : status("warn", "The maker of this file")),
       fact("Witnesses", policy === null ? "no policy" : policy.isQuorumNone ? "the policy asks for none" : `${policy.witnesses.map(({ name }) => name).join(", ")}; the quorum is the policy’s`),
       fact("Gateways", gateways.length === 0 ? "any that the log’s operator admitted" : gateways.map(({ name }) => name).join(", ")))),
-    isReaders ? null : note("warn", h("b", {}, "These keys were given by whoever made this file: compare with your own source."),
+    isReaders ? null : note("warn", h("b", {}, "These keys were given by the maker of this file: compare with your own source."),
       " A forger would enter keys of their own here. Until you confirm them or enter others, everything below holds only if these keys are the right ones."),
   ];
 }

@@ -60,7 +60,7 @@ const facts = (...children: Child[]): HTMLElement => h("div", { class: "pad" }, 
 function checkpoint({ head, origin, extensions, cosignatures }: TrustedCheckpoint, trust: Trust): Shown {
   const times = cosignatures.map(({ name, timestamp }) => h("li", {}, `${name}, at ${timestamp === 0n ? "no stated time" : seconds(timestamp)}`));
   return {
-    says: panel("What it says", "", facts(fact("Log", origin), fact("Entries", grouped(head.size)), fact("Root hash", digest(encodeHex(head.root), "the root hash")),
+    says: panel("What it states", "", facts(fact("Log", origin), fact("Entries", grouped(head.size)), fact("Root hash", digest(encodeHex(head.root), "the root hash")),
       extensions.length === 0 ? null : fact("Further lines", extensions.join("; ")), times.length === 0 ? null : fact("Cosigned by", h("ul", { class: "plain" }, times)))),
     shows: [`The log ${origin} signed a history of ${count(head.size, "entry", "entries")} with this root.`, ...witnesses(cosignatures, trust, "it")],
     not: [
@@ -81,13 +81,13 @@ function entryFacts(entry: Entry | null): Child[] {
 function proof({ index, size, entry, origin, cosignatures, witnessedUntil }: VerifiedEntry, trust: Trust): Shown {
   const isStatement = entry?.isStatement === true;
   return {
-    says: panel("What it says", "", facts(fact("Log", origin), fact("Index", grouped(index)), fact("Proven in a tree of", count(size, "entry", "entries")), entryFacts(entry))),
+    says: panel("What it states", "", facts(fact("Log", origin), fact("Index", grouped(index)), fact("Proven in a tree of", count(size, "entry", "entries")), entryFacts(entry))),
     shows: [
       `Entry ${grouped(index)} of the log ${origin} is exactly these bytes, in its first ${count(size, "entry", "entries")}.`,
       ...(entry === null ? [] : [inLogBy(witnessedUntil, entry.loggedAt)]), ...witnesses(cosignatures, trust, "the log in this state"),
     ],
     not: [
-      ...(isStatement ? ["What the record behind the digest says. Only its digest is in the log.", "Who sent the statement: ask for a presentation."] : ["That the signature inside the entry holds. A presentation or an audit checks it."]),
+      ...(isStatement ? ["What is in the record behind the digest. Only its digest is in the log.", "Who sent the statement: ask for a presentation."] : ["That the signature inside the entry holds. A presentation or an audit checks it."]),
       "That there are no other entries: a completeness file shows it for a stream.", ...withoutWitnesses(trust),
     ],
   };
@@ -97,7 +97,7 @@ function presentation(shown: VerifiedPresentation, trust: Trust): Shown {
   const { statement, gateway, index } = shown;
   const withheld = statement.undisclosed === 0 ? "nothing else is signed" : "the rest is withheld";
   return {
-    says: panel("What it says", `Record ${statement.claims.record}, ${statement.claims.kind}; ${withheld}`, fieldsTable(statement.disclosed, "Disclosed fields")),
+    says: panel("What it states", `Record ${statement.claims.record}, ${statement.claims.kind}; ${withheld}`, fieldsTable(statement.disclosed, "Disclosed fields")),
     shows: [
       `The gateway ${gateway.name} recorded these values and signed them.`,
       `The statement is entry ${grouped(index)} of the log ${shown.origin}, and has not changed since. ${inLogBy(shown.witnessedUntil, shown.entry.loggedAt)}`,
@@ -132,7 +132,7 @@ function session({ session: name, known, records, seal, erasures, notes }: Verif
   const parts = `${count(records.length, "record")}${seal === null ? "" : ", a seal"}${erasures.length === 0 ? "" : `, ${count(erasures.length, "statement of an erasure", "statements of erasures")}`}`;
   const [first] = records;
   return {
-    says: [panel("What it says", `Session ${name}, by its sender’s name for it`, facts(fact("In the file", parts), fact("Known to the sender", count(known, "record")), fact("Gateways", gateways.length === 0 ? "none" : gateways.join(", ")))), drawn, more],
+    says: [panel("What it states", `Session ${name}, by its sender’s name for it`, facts(fact("In the file", parts), fact("Known to the sender", count(known, "record")), fact("Gateways", gateways.length === 0 ? "none" : gateways.join(", ")))), drawn, more],
     shows: records.length === 0 ? ["Nothing about the session: the file has no record of it."] : [
       `${gateways.length === 1 ? `The gateway ${gateways[0]}` : `The gateways ${gateways.join(", ")}`} recorded these values and signed them, each record by itself.`,
       `Each statement is an entry of the log ${first!.origin}, and has not changed since.`, ...witnesses(first!.cosignatures, trust, "the log in this state"),
@@ -156,7 +156,7 @@ function completeness({ size, root, cosignedBy, streams }: Completeness, trust: 
   const losses = streams.reduce((total, { declaredLosses }) => total + declaredLosses.length, 0);
   const isHouse = streams.some((stream) => stream.isHouse);
   return {
-    says: panel("What it says", `${count(streams.length, "stream")} of a log of ${count(size, "entry", "entries")}`,
+    says: panel("What it states", `${count(streams.length, "stream")} of a log of ${count(size, "entry", "entries")}`,
       facts(fact("Root hash", digest(encodeHex(root), "the root hash")), fact("Cosigned by", cosignedBy.length === 0 ? "no witness of a policy" : cosignedBy.join(", "))),
       streams.length === 0 ? null : table("Streams", ["Gateway", "State", "Statements", "Newest head"], [2, 3], rows),
       streams.length > MAX_DRAWN ? h("p", { class: "pad s soft" }, `${grouped(streams.length - MAX_DRAWN)} more streams are verified and not drawn.`) : null),
@@ -176,7 +176,7 @@ function completeness({ size, root, cosignedBy, streams }: Completeness, trust: 
 
 function evidence(verdict: Verdict): Shown {
   const isProven = verdict.verdict === "proven";
-  const says = panel("What it says", "", facts(fact("Finding", h("code", {}, verdict.kind)), fact("Verdict", isProven ? status("bad", "Proven: misconduct of the log") : status("warn", "Observed, not provable")),
+  const says = panel("What it states", "", facts(fact("Finding", h("code", {}, verdict.kind)), fact("Verdict", isProven ? status("bad", "Proven: misconduct of the log") : status("warn", "Observed, not provable")),
     fact("Why", isProven ? verdict.statement : verdict.reason), isProven ? fact("Witnesses", verdict.cosigned ? "the checkpoints in it satisfy your policy, or you entered none" : "the checkpoints in it do not satisfy your policy") : null));
   return isProven
     ? { says, shows: [`${verdict.statement.charAt(0).toUpperCase()}${verdict.statement.slice(1)}. Signatures and proofs in the file show it by themselves.`], not: ["Who did it, or why: only that the log’s key signed it.", "That nothing else is wrong with the log."] }
@@ -193,7 +193,7 @@ function sample({ size, root, entries }: VerifiedSample, trust: Trust): Shown {
   };
   const rows = entries.slice(0, MAX_DRAWN).map(({ index, entry }) => row(grouped(index), cell("Kind", false, h("code", {}, kind(entry)))));
   return {
-    says: panel("What it says", `${count(entries.length, "entry", "entries")} of ${grouped(size)}`, facts(fact("Root hash", digest(encodeHex(root), "the root hash"))),
+    says: panel("What it states", `${count(entries.length, "entry", "entries")} of ${grouped(size)}`, facts(fact("Root hash", digest(encodeHex(root), "the root hash"))),
       entries.length === 0 ? null : table("Entries of the sample", ["Index", "Kind"], [], rows),
       entries.length > MAX_DRAWN ? h("p", { class: "pad s soft" }, `${grouped(entries.length - MAX_DRAWN)} more entries are verified and not drawn.`) : null),
     shows: entries.length === 0 ? ["Nothing: the sample has no entry."] : [

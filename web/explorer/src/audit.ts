@@ -1,7 +1,7 @@
 // Audit in the tab: the whole log, in a worker, with the findings of `vouchlog audit`.
 
-import { encodeHex, type AuditReport, type Finding, type Place } from "@vouchlog/verify";
-import { audit, AUDITED_AT_ONCE, type Audited, type Running } from "./auditing.js";
+import { encodeHex, TILE_WIDTH, type AuditReport, type Finding, type Place } from "@vouchlog/verify";
+import { audit, tilesFor, type Audited, type Running, type TilesCompared } from "./auditing.js";
 import { alarm, announce, at, digest, fact, h, icon, note, put, status, type Child, type Tone } from "./dom.js";
 import { saveButton } from "./files.js";
 import { isContradicted, open, type Opened } from "./page.js";
@@ -9,28 +9,34 @@ import { remember } from "./trust.js";
 import { askWitness } from "./witnesses.js";
 import { count, grouped, moment } from "./words.js";
 
-/** Bytes that an entry costs to read, with its hash in the tile, for an estimate. */
-const BYTES_PER_ENTRY = 88n;
+/** Bytes that an entry costs to read, and its hash in a tile, for an estimate. */
+const BYTES_PER_ENTRY = 56n;
+const BYTES_PER_HASH = 32n;
 
 async function main(): Promise<void> {
   const opened = await open();
   if (opened === null) return;
   const { size } = opened.signed.head;
-  if (size <= AUDITED_AT_ONCE) return run(opened);
+  if (tilesFor(opened) === "all") return run(opened, "all");
   const button = h("button", { class: "btn main-act", type: "button" }, "Audit the log");
-  button.addEventListener("click", () => void run(opened));
+  const everyTile = h("input", { id: "every-tile", type: "checkbox" });
+  button.addEventListener("click", () => void run(opened, everyTile.checked ? "all" : "sample"));
   put(at("acts"), button);
-  put(at("result"), note("mute", `The log has ${count(size, "entry", "entries")}. The audit reads all of them: about ${grouped((size * BYTES_PER_ENTRY) / 1_000_000n + 1n)} MB.`));
+  const megabytes = (bytes: bigint): string => `${grouped((size * bytes) / 1_000_000n + 1n)} MB`;
+  put(at("result"), h("div", { class: "panel pad stack" },
+    h("p", {}, `The log has ${count(size, "entry", "entries")}. The audit reads all of them: about ${megabytes(BYTES_PER_ENTRY)}.`),
+    h("p", {}, everyTile, " ", h("label", { for: "every-tile" }, `Also read every hash tile, and each bundle of entries by its path: ${megabytes(BYTES_PER_HASH)} more, in many more requests`)),
+    h("p", { class: "s soft" }, "Each entry must lead to the signed root either way. The tiles hold the hashes of the entries, for those who prove single ones. Unless you ask for all, one in 16 is compared, chosen at random: a wrong one that was not chosen goes unnoticed.")));
 }
 
-async function run(opened: Opened): Promise<void> {
+async function run(opened: Opened, tiles: TilesCompared): Promise<void> {
   at("progress").hidden = false;
   put(at("result"));
   tell("Asking the witnesses");
   const witnesses = opened.known.trust.policy?.witnesses ?? [];
   const answers = await Promise.all(witnesses.map((witness) => askWitness(witness, opened.known.trust)));
   const witnessed = answers.flatMap((answer) => (answer.state === "head" ? [answer.signed.note.note] : []));
-  const running = audit(opened, witnessed, progress);
+  const running = audit(opened, witnessed, tiles, progress);
   put(at("acts"), stopButton(running));
   try {
     const audited = await running.done;
@@ -89,8 +95,8 @@ function verdict(opened: Opened, report: AuditReport): Child {
     const isWhole = BigInt(report.entries) === opened.signed.head.size;
     if (!isWhole) return note("warn", "The audit has no findings, but did not read every entry.");
     return known.isConfirmed && !isContradicted(opened)
-      ? note("ok", h("b", {}, "No findings."), " Every entry is in the tree that the log signed, and the entries keep the rules of the log.")
-      : note("warn", h("b", {}, "No findings, by an unconfirmed key."), " The log is consistent with the key above. Whether that is the log's key, this page cannot know.");
+      ? note("ok", h("b", {}, "No findings."), " Every entry is in the tree that the log signed, and the entries keep the rules of the log.", tilesNote(report))
+      : note("warn", h("b", {}, "No findings, by an unconfirmed key."), tilesNote(report), " The log is consistent with the key above. Whether that is the log's key, this page cannot know.");
   }
   const total = [...report.counts.values()].reduce((sum, one) => sum + one, 0);
   const list = h("ol", {}, report.findings.map((finding, place) => findingItem(finding, place)));
@@ -101,6 +107,13 @@ function verdict(opened: Opened, report: AuditReport): Child {
   const pruned = prunedNote(report);
   if (isGrave) return [alarm(title, pruned, list, more)];
   return h("div", { class: "panel pad", id: "findings" }, h("h2", {}, title), list, more);
+}
+
+/** What was left out of the audit. */
+function tilesNote({ comparedTiles, readTogether, entries }: AuditReport): string {
+  const tiles = Math.floor(entries / TILE_WIDTH);
+  const together = readTogether === 0 ? "" : ` The server sent ${count(readTogether, "bundle")} of entries several at a time: the files of these bundles were not read.`;
+  return comparedTiles >= tiles ? "" : ` Of ${grouped(tiles)} hash tiles beside the entries, ${grouped(comparedTiles)} were compared, chosen at random.${together}`;
 }
 
 /** A log may drop old entries and keep their hashes. That is said, and it stays a finding: what was dropped cannot be checked. */
@@ -162,11 +175,11 @@ function limits(opened: Opened, report: AuditReport, { answered }: Asked): HTMLE
 }
 
 function reportJson({ known }: Opened, report: AuditReport): string {
-  const { origin, checkpoint, isClean, findings, counts, entries, statements, gateways, streams } = report;
+  const { origin, checkpoint, isClean, findings, counts, entries, comparedTiles, readTogether, statements, gateways, streams } = report;
   const value = {
     format: "vouchlog explorer audit", origin, log_vkey: known.kept.vkey, key_confirmed: known.isConfirmed, policy: known.kept.policy, at: new Date().toISOString(),
     size: checkpoint?.head.size ?? null, root: checkpoint === null ? null : encodeHex(checkpoint.head.root), checkpoint: checkpoint?.note.note ?? null,
-    is_clean: isClean, findings, counts: Object.fromEntries(counts), entries, statements, gateways, streams,
+    is_clean: isClean, findings, counts: Object.fromEntries(counts), entries, compared_tiles: comparedTiles, read_together: readTogether, statements, gateways, streams,
   };
   return `${JSON.stringify(value, (_, one: unknown) => (typeof one === "bigint" ? Number(one) : one), 2)}\n`;
 }

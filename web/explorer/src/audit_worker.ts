@@ -1,7 +1,9 @@
 // A worker that audits a whole log and surveys its streams, so that the page stays responsive.
 
-import { auditLog, VerifyError, type AuditReport, type ReadObject } from "@vouchlog/verify";
-import { readerOf } from "./log.js";
+import { VerifyError, type AuditReport, type ReadObject } from "@vouchlog/verify";
+import { auditLog } from "@vouchlog/verify/audit";
+import { useVectors } from "@vouchlog/verify/vectors";
+import { readerOf, severalOf } from "./log.js";
 import { Survey, type Surveyed } from "./survey.js";
 import { makeTrust } from "./trust.js";
 
@@ -17,6 +19,8 @@ export interface Order {
   readonly witnessed: readonly string[];
   /** POSIX seconds. */
   readonly now: number;
+  /** Of the tiles of level 0, one in so many is compared. */
+  readonly compareTiles: number;
 }
 
 /** What the worker reports. */
@@ -25,8 +29,8 @@ export type News =
   | { readonly kind: "report"; readonly report: AuditReport; readonly survey: Surveyed; readonly millis: number }
   | { readonly kind: "failed"; readonly words: string };
 
-/** Milliseconds between two reports of progress. */
-const PROGRESS_PAUSE = 100;
+/** Milliseconds between two reports of progress. Each is painted, which on a computer without a GPU takes as long as hashing thousands of entries. */
+const PROGRESS_PAUSE = 400;
 /** Requests in flight: a browser opens six connections to a server, or streams of one. */
 const IN_FLIGHT = 24;
 
@@ -38,15 +42,15 @@ function readerFor(root: string, checkpoint: string): ReadObject {
   return async (path) => (path === "checkpoint" ? new TextEncoder().encode(checkpoint) : read(path));
 }
 
-async function run({ root, vkey, policy, checkpoint, verified, witnessed, now }: Order): Promise<void> {
+async function run({ root, vkey, policy, checkpoint, verified, witnessed, now, compareTiles }: Order): Promise<void> {
   const survey = new Survey();
   const begun = performance.now();
   let told = 0;
   try {
-    const report = await auditLog(readerFor(root, checkpoint), makeTrust(vkey, policy), {
+    const report = await auditLog(readerFor(root, checkpoint), await makeTrust(vkey, policy), {
       ...(verified === null ? {} : { verified }),
-      witnessed, now, inFlight: IN_FLIGHT,
-      onEntry: (index, bytes) => survey.entry(index, bytes),
+      witnessed, now, compareTiles, inFlight: IN_FLIGHT, readBundles: severalOf(new URL(root)),
+      onEntry: (index, bytes, from, to) => survey.entry(index, bytes, from, to),
       onProgress: (done, total) => {
         if (performance.now() - told < PROGRESS_PAUSE) return;
         told = performance.now();
@@ -60,6 +64,7 @@ async function run({ root, vkey, policy, checkpoint, verified, witnessed, now }:
   }
 }
 
+useVectors();
 addEventListener("message", (event: MessageEvent<Order>) => {
   run(event.data).catch((error: unknown) => post({ kind: "failed", words: error instanceof Error ? error.message : "an error without words" }));
 });

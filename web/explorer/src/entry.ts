@@ -1,13 +1,13 @@
 // One entry: what it holds, that it is in the log, and who vouches for that.
 
-import { encodeHex, decodeEntry, evidenceNames, VerifyError, verifyProofFile, type Entry, type ProvenEntry, type StatementEntry } from "@vouchlog/verify";
+import { encodeHex, decodeEntry, VerifyError, verifyProofFile, type Entry, type ProvenEntry, type StatementEntry } from "@vouchlog/verify";
 import { alarm, at, digest, fact, field, h, icon, note, put, status, type Child } from "./dom.js";
 import { proofFile, saveButton } from "./files.js";
 import { tree, walk } from "./inclusion.js";
 import { find, parseQuery, SEARCHED_BUNDLES } from "./lookup.js";
 import { open, type Opened } from "./page.js";
 import { lineOf, type Line } from "./witnesses.js";
-import { count, grouped, moment } from "./words.js";
+import { count, evidenceNames, grouped, moment } from "./words.js";
 
 async function main(): Promise<void> {
   const asked = new URLSearchParams(location.search).get("q")?.trim() ?? "";

@@ -110,7 +110,7 @@ async function showEntries(opened: Opened): Promise<void> {
   if (size === 0n) return put(at("growth"), h("p", { class: "soft" }, "The log is empty."));
   if (size <= AUDITED_AT_ONCE && !isContradicted(opened)) {
     try {
-      showAudited(opened, await audit(opened, [], () => undefined).done);
+      showAudited(opened, await audit(opened, [], "all", () => undefined).done);
       return;
     } catch (error) {
       put(at("numbers"), h("div", { class: "pad" }, note("warn", `The log could not be read completely: ${error instanceof Error ? error.message : ""}.`)));
@@ -136,7 +136,7 @@ function lastAudit({ root, known }: Opened): Child[] {
   if (value === null || typeof value !== "object") return [];
   const found = whole("findings");
   return [
-    number("Statements", grouped(whole("statements"))), number("Streams", grouped(whole("streams"))), number("Gateways", grouped(whole("gateways"))),
+    number("Statements", grouped(whole("statements"))), number("Streams", grouped(whole("streams"))), number("Gateway keys", grouped(whole("gateways"))),
     number("Your last audit", found === 0 ? "No findings" : count(found, "finding"), `${count(whole("size"), "entry", "entries")}, ${moment(whole("at"))}`, found > 0 ? "bad" : ""),
   ];
 }
@@ -172,8 +172,9 @@ function showAudited(opened: Opened, { report, survey }: Audited): void {
   const gaps = report.findings.filter(({ kind }) => kind === "stream-gap" || kind === "head-without-entries").length;
   const losses = report.streams.reduce((sum, { declaredLosses }) => sum + declaredLosses, 0);
   const found = report.findings.length;
+  const gateways = gatewaysOf(report, survey);
   put(at("numbers"), h("dl", { class: "nums-row" },
-    number("Statements", grouped(report.statements)), number("Gateways", grouped(report.gateways)),
+    number("Statements", grouped(report.statements)), number("Gateways", grouped(gateways.length), `${count(report.gateways, "key")} enrolled`),
     number("Streams", grouped(report.streams.length), `${report.streams.filter(({ closed, succeededBy }) => !closed && succeededBy === null).length} open`),
     number("Declared losses", grouped(losses)), number("Gaps", grouped(gaps), null, gaps > 0 ? "bad" : ""),
     number(opened.known.isConfirmed ? "Audit" : "Audit, by an unconfirmed key", found === 0 ? "No findings" : count(found, "finding"), null, found > 0 ? "bad" : "")));
@@ -181,7 +182,6 @@ function showAudited(opened: Opened, { report, survey }: Audited): void {
     const first = report.findings[0]!;
     at("alarms").append(note("warn", h("b", {}, `The audit has ${count(found, "finding")}. `), `${first.words} `, h("span", { class: "code" }, first.kind), " ", h("a", { href: "explorer/audit.html" }, "See all"), "."));
   }
-  const gateways = gatewaysOf(report, survey);
   put(at("gateways"), gateways.length === 0 ? h("p", { class: "pad s soft" }, "No gateway has opened a stream.") : table("Gateways", ["Gateway", "State", "Statements", "Last entry", "Attributable"], [2, 3, 4], gateways.map((gateway) => {
     const { tone, words, sub } = stateOf(gateway);
     return row(h("a", { href: `explorer/streams.html#stream-${gateway.streams[0]?.report.stream ?? 0}` }, gateway.name),

@@ -61,7 +61,7 @@ function form(known: Known | null): HTMLElement {
       known === null ? null : forget()));
   body.addEventListener("submit", (event) => {
     event.preventDefault();
-    submit(failed);
+    void submit(failed);
   });
   const details = h("details", { class: "panel needs-js", id: "key-form" }, h("summary", { class: "pad" }, known === null ? "Enter the key" : "Change or confirm the key"), body);
   if (known === null) details.open = true;
@@ -73,12 +73,12 @@ function form(known: Known | null): HTMLElement {
   return details;
 }
 
-function submit(failed: HTMLElement): void {
+async function submit(failed: HTMLElement): Promise<void> {
   const vkey = field("vkey").value.trim();
   const typed = field("policy").value;
   const policy = typed.trim() === "" ? null : `${typed.replace(/\r\n/g, "\n").trimEnd()}\n`;
   try {
-    makeTrust(vkey, policy);
+    await makeTrust(vkey, policy);
   } catch (error) {
     put(failed, `This cannot be used: ${error instanceof VerifyError ? error.message : "unknown error"}.`);
     return;

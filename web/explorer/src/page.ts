@@ -38,6 +38,7 @@ const words = (error: unknown): string => (error instanceof Error ? error.messag
 
 /** Opens the log of the page. Null, with the reason on the page, if there is no key, or nothing that the key signed. */
 export async function open(): Promise<Opened | null> {
+  showPlace();
   const root = logUrl();
   const begun = await start(root);
   showKey(begun);
@@ -64,6 +65,15 @@ export async function open(): Promise<Opened | null> {
     put(at("alarms"), note("warn", h("b", {}, "The log could not be read."), ` ${words(error)}. Nothing was checked; this shows nothing about the log.`));
     return null;
   }
+}
+
+/** On a narrow screen the navigation is wider than the screen: the name of this page is scrolled into it. */
+function showPlace(): void {
+  const current = document.querySelector<HTMLElement>(".nav [aria-current]");
+  const navigation = current?.parentElement ?? null;
+  if (current === null || navigation === null) return;
+  const end = current.offsetLeft - navigation.offsetLeft + current.offsetWidth;
+  if (end > navigation.clientWidth) navigation.scrollLeft = end - navigation.clientWidth + 24;
 }
 
 function failed(title: string, code: string, text: string): null {

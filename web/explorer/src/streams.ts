@@ -1,14 +1,14 @@
 // The streams of a log: a lane for each gateway, what is missing, and proofs that nothing is.
 
 import { VerifyError, type CompleteStream } from "@vouchlog/verify";
-import { audit, type Audited } from "./auditing.js";
+import { audit, tilesFor, type Audited } from "./auditing.js";
 import { alarm, announce, at, fact, h, note, put, status, svg, type Child } from "./dom.js";
 import { proveComplete } from "./complete.js";
 import { saveButton } from "./files.js";
 import { gatewaysOf, type ShownGateway } from "./gateways.js";
 import { lanes, legend, type Span } from "./lanes.js";
 import { isContradicted, open, type Opened } from "./page.js";
-import { count, day, grouped, moment } from "./words.js";
+import { count, dayRange, grouped, moment } from "./words.js";
 
 /** A log that is not longer than this is read as soon as the page is opened. */
 const READ_AT_ONCE = 100_000n;
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
 async function run(opened: Opened): Promise<void> {
   at("progress").hidden = false;
   try {
-    const audited = await audit(opened, [], (done, total) => {
+    const audited = await audit(opened, [], tilesFor(opened), (done, total) => {
       (at("bar") as HTMLProgressElement).value = done / total;
       put(at("progress-words"), `${grouped(done)} of ${count(total, "entry", "entries")} checked`);
     }).done;
@@ -54,7 +54,7 @@ function show(opened: Opened, audited: Audited): void {
   }
   const span = spanOf(first, last);
   put(at("acts"), spans());
-  put(at("lede"), `One lane for each gateway, ${day(span.from)} to ${day(span.to)} by the log's clock. Each gateway numbers and signs its own statements, so a missing number shows.`);
+  put(at("lede"), `One lane for each gateway, ${dayRange(span.from, span.to)} by the log's clock. Each gateway numbers and signs its own statements, so a missing number shows.`);
   const context = { known: opened.known, onProve: (stream: number) => void prove(opened, audited, stream) };
   put(at("lanes"), legend(), lanes(gateways, survey.revoked, span, context));
   put(at("wrong"), wrong(gateways));

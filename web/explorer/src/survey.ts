@@ -45,6 +45,8 @@ export interface Surveyed {
   readonly operators: readonly number[];
 }
 
+/** Bytes of a statement entry. */
+const STATEMENT_BYTES = 54;
 const INTERACTION = 0x02;
 const DECLARED_LOSS = 0x08;
 const ATTRIBUTABLE = 1 << 26;
@@ -74,19 +76,20 @@ export class Survey {
   private first: number | null = null;
   private last: number | null = null;
 
-  entry(index: number, bytes: Uint8Array): void {
-    const kind = bytes[0] ?? 0;
-    if (kind >= 0x80 || bytes.length !== 54 || KINDS[kind] === undefined) return this.control(index, bytes);
-    const time = readUint(bytes, 1, 6);
+  /** An entry is the part [from, to) of the bytes. */
+  entry(index: number, bytes: Uint8Array, from: number, to: number): void {
+    const kind = bytes[from] ?? 0;
+    if (kind >= 0x80 || to - from !== STATEMENT_BYTES || KINDS[kind] === undefined) return this.control(index, bytes.subarray(from, to));
+    const time = readUint(bytes, from + 1, 6);
     this.counts[kind]!++;
     this.time(index, time);
-    const stream = this.streams.get(readUint(bytes, 7, 5));
+    const stream = this.streams.get(readUint(bytes, from + 7, 5));
     if (stream === undefined) return;
     stream.statements++;
     stream.last = { time, index };
     this.run(stream, time);
-    if (kind === INTERACTION) this.evidence(stream, time, readUint(bytes, 18, 4));
-    if (kind === DECLARED_LOSS && stream.losses.length < MAX_MARKS) stream.losses.push({ time, index, sequence: readUint(bytes, 12, 6) });
+    if (kind === INTERACTION) this.evidence(stream, time, readUint(bytes, from + 18, 4));
+    if (kind === DECLARED_LOSS && stream.losses.length < MAX_MARKS) stream.losses.push({ time, index, sequence: readUint(bytes, from + 12, 6) });
   }
 
   private time(index: number, time: number): void {

@@ -6,6 +6,7 @@
 import { encodeHex, sha256, Trust, VerifyError } from "@vouchlog/verify";
 import { status, type Tone } from "./dom.js";
 import { logUrl, readUrl } from "./log.js";
+import { loadMlDsa } from "./ml_dsa.js";
 
 /** Where a key or a policy came from. */
 export type Source = "you" | "link" | "log";
@@ -152,7 +153,7 @@ export async function start(root: URL = logUrl()): Promise<Start> {
   const chosen = choose(candidates);
   if (chosen === null) return { known: null, reason: "No key is known for this log." };
   try {
-    const trust = makeTrust(chosen.kept.vkey, chosen.kept.policy);
+    const trust = await makeTrust(chosen.kept.vkey, chosen.kept.policy);
     // A first key is remembered, so that another one later is noticed.
     if (candidates.kept === null) keep(chosen.kept, root);
     return { known: new Known(trust, chosen.kept, chosen.conflict) };
@@ -162,7 +163,13 @@ export async function start(root: URL = logUrl()): Promise<Start> {
   }
 }
 
-/** The verifier's trust in a key and a policy. Throws a `VerifyError` if they are malformed. */
-export function makeTrust(vkey: string, policy: string | null): Trust {
-  return new Trust(policy === null ? { logVkey: vkey } : { logVkey: vkey, policy });
+/** Type of an ML-DSA-44 key. */
+const ML_DSA_44 = 0x06;
+
+/** The verifier's trust in a key and a policy. Throws a `VerifyError` if they are malformed, or ask for an algorithm that could not be loaded. */
+export async function makeTrust(vkey: string, policy: string | null): Promise<Trust> {
+  if (policy === null) return new Trust({ logVkey: vkey });
+  const trust = new Trust({ logVkey: vkey, policy });
+  const needsMlDsa = trust.policy?.witnesses.some(({ key }) => key.type === ML_DSA_44) ?? false;
+  return needsMlDsa ? new Trust({ logVkey: vkey, policy, mlDsa44: await loadMlDsa() }) : trust;
 }

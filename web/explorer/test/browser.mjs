@@ -130,8 +130,9 @@ export class Tab {
   }
 
   async screenshot(file, width, { height = 900, dark = false, full = true } = {}) {
+    await this.send("Emulation.setScrollbarsHidden", { hidden: true });
     await this.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
-    await this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }] });
+    await this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }, { name: "prefers-reduced-motion", value: "reduce" }] });
     const { data } = await this.send("Page.captureScreenshot", { format: "png", captureBeyondViewport: full });
     writeFileSync(file, Buffer.from(data, "base64"));
   }

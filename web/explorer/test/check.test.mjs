@@ -7,14 +7,16 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { Browser, chromium } from "./browser.mjs";
+import { needsFirefox, startFirefox } from "./firefox.mjs";
 import * as v from "../../verify/dist/index.js";
+import { keys, soundLog } from "../../verify/test/log.mjs";
+import { MlDsaKey } from "../../verify/test/ml_dsa.mjs";
 import { BOTH_WITNESSES, LOG_VKEY, MUTATED, mutations } from "../../verify/test/mutate.mjs";
 import { bytesOf, FILES, outcome, seed, TestKey, textOf } from "../../verify/test/support.mjs";
 
@@ -29,8 +31,6 @@ const AT_ONCE = 20;
 const found = chromium();
 const needsBrowser = found === null ? { skip: "no Chromium" } : {};
 const needsAxe = found === null || !existsSync(AXE) ? { skip: "no Chromium, or axe-core is not installed (tests/pages)" } : {};
-const FIREFOX = "/usr/bin/firefox-esr";
-const hasFirefox = existsSync(FIREFOX) && existsSync(join(TOOLS, "node_modules/puppeteer-core"));
 
 let browser;
 const folder = mkdtempSync(join(tmpdir(), "vouchlog-check-"));
@@ -115,6 +115,19 @@ test("from disk and without a network each kind of file is verified, with every 
   assert.deepEqual(tab.errors, []);
 });
 
+test("a checkpoint with an ML-DSA-44 cosignature is verified, and none with a bit changed", needsBrowser, async () => {
+  const witness = new MlDsaKey("pq.example.com", 30);
+  const { log } = soundLog(20);
+  const tab = await ready(`witness pq ${witness.vkey}\nquorum pq\n`, keys.log.vkey);
+  const sound = Buffer.from(log.checkpoint(undefined, { witness }));
+  // In the signature, not in its base64 padding.
+  const place = sound.lastIndexOf("pq.example.com ") + 900;
+  const broken = Buffer.from(sound);
+  broken[place] = broken[place] === 65 ? 66 : 65;
+  const results = await check(tab, [{ name: "sound", bytes: sound }, { name: "broken", bytes: broken }]);
+  assert.deepEqual(results.map(([, words]) => words), ["Verified", "Does not verify"]);
+});
+
 test("nothing is checked without a key, and nothing holds by another", needsBrowser, async () => {
   const tab = await offline(pathToFileURL(PAGE).href);
   const files = MUTATED.filter(({ name }) => !name.startsWith("receipt"));
@@ -165,9 +178,11 @@ for (const file of MUTATED) {
     let [batch, judged, refused] = [[{ name: "untouched", bytes: file.bytes }], 0, 0];
     const judge = async () => {
       const results = await check(tab, batch);
-      for (const [at, { name, bytes }] of batch.entries()) {
+      for (const [at, { name, bytes, mutation }] of batch.entries()) {
         const holds = (await outcome(() => v.verifyFile(bytes, trust))) === null;
         assert.equal(results[at][1] !== "Does not verify", holds, `${file.name}: ${name}`);
+        // What a signature or a hash covers is never accepted.
+        if (holds && mutation !== undefined) assert.ok(mutation.place.isUncovered, `${file.name}: ${mutation.place.where}`);
         assert.ok(holds || results[at][2].includes("bad"), name);
         judged++;
         refused += holds ? 0 : 1;
@@ -175,7 +190,7 @@ for (const file of MUTATED) {
       batch = [];
     };
     for (const mutation of mutations(file, MUTATIONS)) {
-      batch.push({ name: `byte ${mutation.at}, number ${judged + batch.length}`, bytes: mutation.mutated });
+      batch.push({ name: `byte ${mutation.at}, number ${judged + batch.length}`, bytes: mutation.mutated, mutation });
       if (batch.length >= AT_ONCE) await judge();
     }
     if (batch.length > 0) await judge();
@@ -213,7 +228,7 @@ test("a court file checks itself by the keys in it, says so, and by the reader's
   assert.ok(before.every((one) => !isGood(one)), JSON.stringify(before));
   assert.deepEqual(await tab.evaluate("[...document.querySelectorAll('.st.ok, .pill.ok, h3.ok')].map((one) => one.textContent)"), [], "nothing is good by the keys in the file");
   const text = await tab.text();
-  for (const words of ["given by whoever made this file: compare with your own source", "head -c", "Its digest is not in the log", "DENIED_BUT_EXECUTED", "case 17 </script>"]) {
+  for (const words of ["given by the maker of this file: compare with your own source", "head -c", "Its digest is not in the log", "DENIED_BUT_EXECUTED", "case 17 </script>"]) {
     assert.ok(text.includes(words), words);
   }
   await tab.click("#key-form button");
@@ -259,7 +274,7 @@ test("axe-core finds nothing serious, and nothing is wider than the screen", nee
   const forged = MUTATED.find(({ kind }) => kind === "presentation");
   const broken = forged.bytes.slice();
   broken[200] ^= 1;
-  for (const [name, open] of [["check-file", () => ready()], ["court-file", () => offline(written("court.html", courtFile()))]]) {
+  for (const [name, open] of [["check-file", () => ready()], ["court-file", () => offline(written("court.html", courtFile((data) => ({ ...data, basis: "case 17" }))))]]) {
     for (const [width, dark] of [[360, true], [800, false], [1400, false]]) {
       const tab = await open();
       if (name === "check-file") await check(tab, [...MUTATED.filter(({ name }) => !name.startsWith("receipt")), { name: "altered.json", bytes: broken }]);
@@ -278,9 +293,8 @@ test("axe-core finds nothing serious, and nothing is wider than the screen", nee
   }
 });
 
-test("Firefox verifies the same files and the court file from disk", hasFirefox ? {} : { skip: "no Firefox, or puppeteer-core is not installed (tests/pages)" }, async () => {
-  const { default: puppeteer } = await import(createRequire(join(TOOLS, "package.json")).resolve("puppeteer-core"));
-  const firefox = await puppeteer.launch({ browser: "firefox", executablePath: FIREFOX, headless: true });
+test("Firefox verifies the same files and the court file from disk", needsFirefox, async () => {
+  const firefox = await startFirefox();
   try {
     const page = await firefox.newPage();
     const results = async (count) => {

@@ -8,8 +8,9 @@ import { recompute } from "../dist/explorer/inclusion.js";
 import { find, fits, parseQuery } from "../dist/explorer/lookup.js";
 import { Survey } from "../dist/explorer/survey.js";
 import { choose, fingerprintOf, Known, makeTrust, parseFragment, parseKept } from "../dist/explorer/trust.js";
-import { auditLog, nodeHash, Prover, Trust, VerifyError } from "../dist/explorer/verify/index.js";
-import { ago, count, duration, grouped, moment } from "../dist/explorer/words.js";
+import { auditLog } from "../dist/explorer/verify/audit/audit.js";
+import { nodeHash, Prover, Trust, VerifyError } from "../dist/explorer/verify/index.js";
+import { ago, count, dayRange, duration, evidenceNames, grouped, moment } from "../dist/explorer/words.js";
 import { gatewaysOf, streamState } from "../dist/explorer/gateways.js";
 import { keys, POLICY, soundLog, TestLog } from "../../verify/test/log.mjs";
 import { utf8 } from "../../verify/test/support.mjs";
@@ -60,13 +61,14 @@ test("a link carries a vkey as it is, or encoded", () => {
   assert.equal(fingerprintOf("").slice(0, 8), "e3b0c442");
 });
 
-test("only a confirmed key makes a state good", () => {
-  const known = (isConfirmed) => new Known(makeTrust(keys.log.vkey, POLICY), { ...confirmed, isConfirmed }, null);
+test("only a confirmed key makes a state good", async () => {
+  const made = await makeTrust(keys.log.vkey, POLICY);
+  const known = (isConfirmed) => new Known(made, { ...confirmed, isConfirmed }, null);
   assert.equal(known(false).tone("ok"), "unk");
   assert.equal(known(true).tone("ok"), "ok");
   assert.equal(known(false).tone("bad"), "bad");
-  assert.throws(() => makeTrust("nonsense", null), VerifyError);
-  assert.throws(() => makeTrust(keys.log.vkey, "nonsense"), VerifyError);
+  await assert.rejects(makeTrust("nonsense", null), VerifyError);
+  await assert.rejects(makeTrust(keys.log.vkey, "nonsense"), VerifyError);
 });
 
 async function headOf(log, size) {
@@ -158,7 +160,7 @@ test("an index that the log names is compared with what was asked for", async ()
 test("a survey counts what the audit read", async () => {
   const { log, streams } = soundLog(600);
   const survey = new Survey();
-  const report = await auditLog(log.reader(), trust, { onEntry: (index, bytes) => survey.entry(index, bytes) });
+  const report = await auditLog(log.reader(), trust, { onEntry: (index, bytes, from, to) => survey.entry(index, bytes, from, to) });
   assert.ok(report.isClean);
   const seen = survey.result();
   assert.equal([...seen.kinds.values()].reduce((sum, one) => sum + one), log.entries.length);
@@ -181,14 +183,14 @@ test("a survey of a log that never ends stays bounded", () => {
   log.genesis();
   log.enrol(keys.gateway);
   const id = log.open(keys.gateway);
-  log.entries.forEach((bytes, index) => survey.entry(index, bytes));
+  log.entries.forEach((bytes, index) => survey.entry(index, bytes, 0, bytes.length));
   const statement = log.entries[log.state(id)];
   for (let at = 0; at < 50_000; at++) {
     log.now += 120_000;
     const bytes = Uint8Array.from(statement);
     new DataView(bytes.buffer).setUint16(1, Math.floor(log.now / 2 ** 32));
     new DataView(bytes.buffer).setUint32(3, log.now % 2 ** 32);
-    survey.entry(4 + at, bytes);
+    survey.entry(4 + at, bytes, 0, bytes.length);
   }
   const { growth, streams: [stream] } = survey.result();
   assert.ok(growth.length <= 400 && stream.runs.length <= 400);
@@ -200,7 +202,7 @@ test("a gap is shown as a gap, whatever else is said of the stream", async () =>
   const { log, streams } = soundLog(100);
   log.state(streams[1], 2, 999);
   const survey = new Survey();
-  const report = await auditLog(log.reader(), trust, { onEntry: (index, bytes) => survey.entry(index, bytes) });
+  const report = await auditLog(log.reader(), trust, { onEntry: (index, bytes, from, to) => survey.entry(index, bytes, from, to) });
   const states = gatewaysOf(report, survey.result()).map(({ streams: shown }) => streamState(shown[0]).words);
   assert.deepEqual(states, ["Closed", "Gap"]);
 });
@@ -210,7 +212,19 @@ test("numbers and times are written one way", () => {
   assert.equal(count(1, "entry", "entries"), "1 entry");
   assert.equal(moment(Date.UTC(2026, 10, 18, 9, 34, 26)), "2026-11-18 09:34:26 UTC");
   assert.equal(moment(2 ** 53), "a time out of range");
+  assert.equal(dayRange(Date.UTC(2026, 10, 18), Date.UTC(2026, 10, 18, 23)), "2026-11-18");
+  assert.equal(dayRange(Date.UTC(2026, 10, 18), Date.UTC(2026, 10, 19)), "2026-11-18 to 2026-11-19");
   assert.equal(duration(3 * 3600e3 + 12 * 60e3), "3 h 12 min");
   assert.match(ago(2000, 1000), /ahead of this device's clock/);
   assert.ok(utf8("x"));
+});
+
+test("a bitmap is put in words, bit by bit, in order", () => {
+  assert.deepEqual(evidenceNames(0), []);
+  assert.deepEqual(evidenceNames(0b1_0000_0000_0000_0011), ["initiator", "verified session", "outcome"]);
+  assert.deepEqual(evidenceNames((1 << 20) | (2 << 22) | (1 << 24) | (1 << 27)), ["sampled or lossy source", "profile regulated", "credential valid at the moment", "complete"]);
+  assert.deepEqual(evidenceNames((1 << 22) | (2 << 24) | (1 << 26)), ["profile low-risk", "credential not valid at the moment", "attributable"]);
+  assert.deepEqual(evidenceNames(3 << 22), ["profile privileged"]);
+  // Bits without a meaning are in no entry that can be decoded, and claim nothing here.
+  assert.deepEqual(evidenceNames((1 << 17) | (1 << 21) | (3 << 24)), []);
 });

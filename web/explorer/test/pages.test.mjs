@@ -10,8 +10,11 @@ import { fileURLToPath } from "node:url";
 import test, { after, before } from "node:test";
 
 import { Browser, chromium } from "./browser.mjs";
-import { copyLog, serveFiles, serveObjects, World } from "./world.mjs";
+import { screenshots } from "./shots.mjs";
+import { auditsEveryTile, bucket, confirm, fragment, good, PAGES, VKEY } from "./visits.mjs";
+import { copyLog, serveFiles, World } from "./world.mjs";
 import { keys, POLICY, soundLog, TestLog } from "../../verify/test/log.mjs";
+import { MlDsaKey } from "../../verify/test/ml_dsa.mjs";
 import { TestKey, seed, utf8 } from "../../verify/test/support.mjs";
 
 const PROGRAM = process.env.VOUCHLOG_PROGRAM;
@@ -22,41 +25,16 @@ const needsBrowser = found === null ? { skip: "no Chromium" } : {};
 const needsAxe = found === null || !existsSync(AXE) ? { skip: "no Chromium, or axe-core is not installed (tests/pages)" } : {};
 const needsProgram = found === null || PROGRAM === undefined ? { skip: "no Chromium, or VOUCHLOG_PROGRAM is not set" } : {};
 
-/** Each page, and what it shows when it has done its work. */
-const PAGES = [["", "Attributable"], ["explorer/streams.html", "Prove complete"], ["explorer/entry.html?q=7", "Equals the signed root"], ["explorer/audit.html", "Audit again"], ["explorer/compare.html", "This log serves here"]];
-
 let browser;
 before(() => {
+  if (SHOTS) mkdirSync(SHOTS, { recursive: true });
   if (found !== null) browser = new Browser(found);
 });
 after(() => browser?.close());
 
-const VKEY = keys.log.vkey;
-const fragment = (vkey = VKEY, policy = null) => `#vkey=${encodeURIComponent(vkey)}${policy === null ? "" : `&policy=${encodeURIComponent(policy)}`}`;
-
 /** A tab with storage of its own. */
 async function fresh() {
   return browser.tab({ context: await browser.context() });
-}
-
-/** Opens a log with its key, and confirms the key as a reader does. */
-async function confirm(tab, url, policy = null) {
-  await tab.go(`${url}${fragment(VKEY, policy)}`);
-  await tab.sees("Not confirmed");
-  await tab.until("document.getElementById('vkey').value !== ''");
-  await tab.click("#key-form button[type=submit]");
-  await tab.sees("Confirmed by you");
-}
-
-const good = (tab) => tab.evaluate("[...document.querySelectorAll('.st.ok, .note.ok')].map(one => one.textContent)");
-
-/** A log behind a server of files, closed after the test. */
-async function bucket(t, log, change = () => undefined) {
-  const objects = log.served();
-  change(objects);
-  const served = await serveObjects(objects);
-  t.after(() => served.close());
-  return served;
 }
 
 test("no page says anything good by a key that nobody confirmed", needsBrowser, async (t) => {
@@ -198,6 +176,8 @@ test("a log of opaque bytes that was pruned is shown as pruned", needsBrowser, a
   assert.match(await tab.sees("Audit again"), /the log looks pruned[\s\S]*missing-bundle/);
 });
 
+test("a long log is audited by a sample of hash tiles, and by every tile if the reader ticks the box", needsBrowser, async (t) => auditsEveryTile(t, await fresh()));
+
 test("an old checkpoint is stale, and one without its quorum is not witnessed", needsBrowser, async (t) => {
   const { log } = soundLog();
   const served = await bucket(t, log);
@@ -214,6 +194,49 @@ test("an old checkpoint is stale, and one without its quorum is not witnessed", 
   served.objects.set("checkpoint", utf8(log.checkpoint(undefined, { witness: new TestKey(keys.witness.name, 4, seed(78)) })));
   await tab.go(`${served.url}explorer/audit.html`);
   assert.match(await tab.sees("Audit again"), /missing-quorum/);
+});
+
+test("ML-DSA-44 cosignatures are verified, and their module is loaded only for a policy that names such a key", needsBrowser, async (t) => {
+  const { log } = soundLog();
+  const [witness, other] = [new MlDsaKey("pq.example.com", 30), new MlDsaKey("pq.example.com", 31)];
+  const served = await bucket(t, log, (objects) => objects.set("checkpoint", utf8(log.checkpoint(undefined, { witness }))));
+  const policy = `witness pq ${witness.vkey}\nquorum pq\n`;
+  const isLoaded = () => served.requests.some((path) => path.includes("ml-dsa"));
+  const plain = await fresh();
+  await confirm(plain, served.url, POLICY);
+  await plain.sees("No quorum");
+  assert.ok(!isLoaded());
+  const tab = await fresh();
+  await confirm(tab, served.url, policy);
+  assert.match(await tab.sees("Quorum met"), /1 of 1 cosigned/);
+  assert.ok(isLoaded());
+  await tab.go(`${served.url}explorer/audit.html`);
+  assert.match(await tab.sees("Audit again"), /No findings\./);
+  await tab.go(`${served.url}explorer/entry.html?q=7`);
+  await tab.sees("Equals the signed root");
+  await tab.go(`${served.url}explorer/compare.html`);
+  await tab.sees("This log serves here");
+  // A signature by another key in its name and id, and none at all.
+  const forged = log.checkpoint(undefined, { witness: { sign: (text) => Object.assign(other, { id: witness.id }).sign(text) } });
+  served.objects.set("checkpoint", utf8(forged));
+  await tab.go(served.url);
+  assert.doesNotMatch(await tab.sees("Forged cosignature"), /Quorum met/);
+  await tab.go(`${served.url}explorer/audit.html`);
+  assert.match(await tab.sees("Audit again"), /forged-cosignature/);
+  assert.deepEqual(tab.errors, []);
+});
+
+test("without its module nothing is checked by a policy with an ML-DSA-44 key", needsBrowser, async (t) => {
+  const witness = new MlDsaKey("pq.example.com", 30);
+  const { log } = soundLog();
+  const served = await bucket(t, log, (objects) => {
+    objects.set("checkpoint", utf8(log.checkpoint(undefined, { witness })));
+    objects.set("explorer/noble-ml-dsa.js", utf8("export {};"));
+  });
+  const tab = await fresh();
+  await tab.go(`${served.url}${fragment(VKEY, `witness pq ${witness.vkey}\nquorum pq\n`)}`);
+  assert.match(await tab.sees("cannot be used"), /ML-DSA-44/);
+  assert.deepEqual(await good(tab), []);
 });
 
 test("a log that cannot be read is no finding", needsBrowser, async (t) => {
@@ -282,6 +305,96 @@ test("without JavaScript the pages say what cannot be checked", needsBrowser, as
   }
 });
 
+test("without JavaScript a running log shows its checkpoint and its entries, as its own word", needsProgram, async (t) => {
+  const world = await new World(PROGRAM).start();
+  t.after(() => world.stop());
+  const tab = await fresh();
+  await tab.send("Emulation.setScriptExecutionDisabled", { value: true });
+  await tab.go(world.url);
+  assert.match(await tab.sees("What the server reports"), /JavaScript is off[\s\S]*Entries at the newest checkpoint\s+1[0-9][\s\S]*Verified\s+No\./);
+  const find = (name) => tab.evaluate(`document.querySelector('form.nojs input').value = ${JSON.stringify(name)}; document.querySelector('form.nojs').submit()`);
+  await find("0");
+  assert.match(await tab.sees("Signed note"), /Kind\s+genesis[\s\S]*vouchlog\/v1 genesis/);
+  const { entry } = await (await fetch(`${world.url}v1/inclusion?index=6`)).json();
+  const digest = Buffer.from(entry, "base64").subarray(22).toString("hex");
+  await find(digest);
+  assert.match(await tab.sees("Sequence number"), new RegExp(`Index\\s+6 of a tree[\\s\\S]*${digest}[\\s\\S]*Verified\\s+No\\.`));
+  await tab.evaluate("[...document.querySelectorAll('.nojs a')].find((one) => one.textContent === 'The entry after').click()");
+  await tab.until("document.body.innerText.includes('7 of a tree')");
+  // What scripts fill is hidden, and so is the report from those who have scripts.
+  assert.equal(await tab.evaluate("[...document.querySelectorAll('.needs-js')].filter((one) => one.checkVisibility()).length"), 0);
+  await tab.send("Emulation.setScrollbarsHidden", { hidden: true });
+  for (const width of [360, 1024, 1600]) {
+    await tab.send("Emulation.setDeviceMetricsOverride", { width, height: 900, deviceScaleFactor: 1, mobile: false });
+    assert.ok(await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), `${width}`);
+    if (SHOTS) await tab.screenshot(join(SHOTS, `no-script-entry-${width}.png`), width, {});
+  }
+  const scripted = await fresh();
+  await scripted.go(`${world.url}explorer/entry.html?q=6`);
+  await scripted.sees("Equals the signed root");
+  assert.equal(await scripted.evaluate("[...document.querySelectorAll('.nojs')].filter((one) => one.checkVisibility()).length"), 0);
+});
+
+test("without JavaScript a running log lists its gateways, streams and witnesses, as its own word", needsProgram, async (t) => {
+  const world = await new World(PROGRAM).start();
+  t.after(() => world.stop());
+  const tab = await fresh();
+  await tab.send("Emulation.setScriptExecutionDisabled", { value: true });
+  await tab.send("Emulation.setScrollbarsHidden", { hidden: true });
+  const shows = {
+    streams: /cannot check the streams[\s\S]*Verified\s+No\.[\s\S]*support\.example\.com[\s\S]*enrolled by entry \d[\s\S]*(Open|Closed by its gateway)/,
+    compare: /cannot compare[\s\S]*Newest checkpoint[\s\S]*\u2014 [\s\S]*Verified\s+No\.[\s\S]*vouchlog audit --log URL[\s\S]*The head of \d+ entries[\s\S]*The head of \d+ entries/,
+    audit: /audits nothing[\s\S]*Entries to read\s+1[0-9][\s\S]*Verified\s+Nothing\.[\s\S]*vouchlog audit --log URL/,
+  };
+  for (const [page, words] of Object.entries(shows)) {
+    await tab.go(`${world.url}explorer/${page}.html`);
+    assert.match(await tab.sees("What the server reports"), words, page);
+    // What scripts fill is hidden.
+    assert.equal(await tab.evaluate("[...document.querySelectorAll('.needs-js')].filter((one) => one.checkVisibility()).length"), 0, page);
+    for (const width of [360, 1024, 1600]) {
+      await tab.send("Emulation.setDeviceMetricsOverride", { width, height: 900, deviceScaleFactor: 1, mobile: false });
+      assert.ok(await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), `${page} at ${width}`);
+      if (SHOTS) await tab.screenshot(join(SHOTS, `no-script-${page}-${width}.png`), width, {});
+    }
+  }
+  // The entry that opened a stream is a link away.
+  await tab.go(`${world.url}explorer/streams.html`);
+  await tab.sees("What the server reports");
+  await tab.evaluate("document.querySelector('.nojs tbody a').click()");
+  assert.match(await tab.sees("Signed note"), /Kind\s+stream-opened/);
+  // Those who have scripts see nothing of it.
+  const scripted = await fresh();
+  for (const page of Object.keys(shows)) {
+    await scripted.go(`${world.url}explorer/${page}.html`);
+    await scripted.until("document.readyState === 'complete'");
+    assert.equal(await scripted.evaluate("[...document.querySelectorAll('.nojs')].filter((one) => one.checkVisibility()).length"), 0, page);
+  }
+});
+
+test("axe-core finds nothing serious without JavaScript, in both colour schemes", { skip: needsProgram.skip ?? needsAxe.skip ?? false }, async (t) => {
+  const axe = readFileSync(AXE, "utf8");
+  const world = await new World(PROGRAM).start();
+  t.after(() => world.stop());
+  const tab = await fresh();
+  for (const page of ["index.html", "explorer/entry.html?q=6", "explorer/streams.html", "explorer/compare.html", "explorer/audit.html"]) {
+    await tab.send("Emulation.setScriptExecutionDisabled", { value: true });
+    await tab.go(world.url + page);
+    await tab.sees("What the server reports");
+    // axe-core is a script: it runs once the page stands, and the page keeps the style of those without.
+    await tab.send("Emulation.setScriptExecutionDisabled", { value: false });
+    await tab.evaluate("for (const rule of document.styleSheets[0].cssRules) if (rule.media?.mediaText.includes('scripting')) rule.media.mediaText = 'all'");
+    assert.ok(await tab.evaluate("document.querySelector('div.nojs h2').checkVisibility()"), page);
+    for (const [scheme, width] of [["light", 1024], ["dark", 360]]) {
+      await tab.send("Emulation.setDeviceMetricsOverride", { width, height: 900, deviceScaleFactor: 1, mobile: false });
+      await tab.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+      await tab.evaluate(axe);
+      const { violations } = await tab.evaluate("axe.run(document, { resultTypes: ['violations'] })");
+      const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+      assert.deepEqual(grave.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`), [], `${page}, ${scheme}`);
+    }
+  }
+});
+
 test("axe-core finds nothing serious, in both colour schemes", needsAxe, async (t) => {
   const axe = readFileSync(AXE, "utf8");
   const { log, streams } = soundLog();
@@ -306,14 +419,31 @@ test("axe-core finds nothing serious, in both colour schemes", needsAxe, async (
   }
 });
 
+test("no page is wider than the screen, on a phone, a tablet and a desk", needsBrowser, async (t) => {
+  const { log, streams } = soundLog();
+  log.state(streams[1], 2, 999);
+  const served = await bucket(t, log);
+  const tab = await fresh();
+  await confirm(tab, served.url, POLICY);
+  for (const [page, done] of [...PAGES, ["explorer/verify.html", "Drop files here"]]) {
+    for (const width of [360, 800, 1400]) {
+      await tab.send("Emulation.setDeviceMetricsOverride", { width, height: 900, deviceScaleFactor: 1, mobile: false });
+      await tab.go(served.url + page);
+      await tab.sees(done);
+      assert.ok(await tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), `${page} at ${width}`);
+    }
+  }
+});
+
 test("a live log with witnesses serves its own pages, which check it and extend at the next visit", needsProgram, async (t) => {
   const world = await new World(PROGRAM).start();
   t.after(() => world.stop());
   await browser.send("Browser.setDownloadBehavior", { behavior: "deny" });
   const tab = await fresh();
-  const link = `${world.url}#vkey=${encodeURIComponent(world.vkey)}&policy=${encodeURIComponent(world.policy)}`;
-  await tab.go(link);
-  await tab.sees("Not confirmed");
+  // The log offers its key and its policy. Neither counts before it is confirmed.
+  await tab.go(world.url);
+  assert.match(await tab.sees("Attributable"), /Key taken from the log itself: not verified[\s\S]*2 of 2/);
+  assert.deepEqual(await good(tab), []);
   await tab.until("document.getElementById('vkey').value !== ''");
   await tab.click("#key-form button[type=submit]");
   await tab.sees("Confirmed by you");
@@ -337,7 +467,7 @@ test("a live log with witnesses serves its own pages, which check it and extend 
   writeFileSync(world.path("stream.completeness.json"), await tab.evaluate("saved[0]"));
   assert.match(world.run("verify", "stream.completeness.json", "--log-vkey", world.vkey, "--policy", "policy.txt"), /verified/i);
   assert.deepEqual(tab.errors, []);
-  if (SHOTS) await screenshots(tab, world);
+  if (SHOTS) await screenshots(tab, world, SHOTS);
 });
 
 test("`explore` shows a log elsewhere, and writes the pages for a server of files", needsProgram, async (t) => {
@@ -347,6 +477,11 @@ test("`explore` shows a log elsewhere, and writes the pages for a server of file
   const tab = await fresh();
   await tab.go(shown.link);
   assert.match(await tab.sees("Attributable"), /Key brought by the link that you followed: not confirmed/);
+  const { entry } = await (await fetch(`${world.url}v1/inclusion?index=6`)).json();
+  const digest = Buffer.from(entry, "base64").subarray(22).toString("hex");
+  assert.deepEqual(await (await fetch(`${shown.url}/v1/inclusion?digest=${digest}`)).json(), { index: 6 });
+  await tab.go(`${shown.url}/explorer/entry.html?q=${digest}`);
+  await tab.sees("Equals the signed root");
   world.run("explore", "--write", "bucket", "--log-vkey", world.vkey, "--policy", "policy.txt");
   await copyLog(world.url, world.path("bucket"));
   const files = await serveFiles(world.path("bucket"));
@@ -357,13 +492,3 @@ test("`explore` shows a log elsewhere, and writes the pages for a server of file
   await tab.go(`${files.url}explorer/streams.html`);
   await tab.sees("Prove complete");
 });
-
-/** The pages at three widths, for the documentation. */
-async function screenshots(tab, world) {
-  mkdirSync(SHOTS, { recursive: true });
-  for (const [page, done, name] of [["", "Attributable", "front"], ["explorer/streams.html", "Prove complete", "streams"], ["explorer/entry.html?q=7", "Equals the signed root", "entry"]]) {
-    await tab.go(world.url + page);
-    await tab.sees(done);
-    for (const [width, dark] of [[360, true], [800, false], [1400, false]]) await tab.screenshot(join(SHOTS, `explorer-${name}-${width}.png`), width, { dark });
-  }
-}

@@ -7,13 +7,43 @@ import { tmpdir } from "node:os";
 import { dirname, extname, join, normalize, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { formatTilePath } from "../dist/explorer/verify/tile.js";
+
 export const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".txt": "text/plain" };
 
-/** Serves files, as a bucket does; `folders` are tried in order. */
+/** What a log answers that serves several bundles at once, made of its files; undefined if that is not what was asked for, or its first bundle is not there. */
+function several(url, read) {
+  const { pathname, searchParams } = new URL(url, "http://x");
+  if (pathname !== "/v1/bundles") return undefined;
+  const [bundles, first, count] = [[], Number(searchParams.get("first")), Number(searchParams.get("count"))];
+  for (let at = first; at < first + count; at++) {
+    const bundle = read(formatTilePath({ level: "entries", index: BigInt(at), width: 256 }));
+    if (bundle === undefined) break;
+    bundles.push(bundle);
+  }
+  return bundles.length === 0 ? undefined : Buffer.concat(bundles);
+}
+
+/** A file, if there is one. */
+function fileAt(path) {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Serves files, as a bucket does; `folders` are tried in order. With `offersBundles` the server is more than one of files: it serves several bundles at once, as a log does. */
 export function serveFiles(...folders) {
+  const served = { offersBundles: false };
   const server = createServer((request, response) => {
+    const bundles = served.offersBundles ? several(request.url, (path) => fileAt(join(folders[0], path))) : undefined;
+    if (bundles !== undefined) {
+      response.writeHead(200, { "content-type": "application/octet-stream", "content-length": bundles.length, "cache-control": "no-store" });
+      return response.end(bundles);
+    }
     let path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
     if (path.endsWith(sep)) path += "index.html";
     for (const folder of folders) {
@@ -29,18 +59,19 @@ export function serveFiles(...folders) {
     }
     response.writeHead(404).end();
   });
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() })));
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(Object.assign(served, { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() }))));
 }
 
-/** Serves the pages beside objects of a log in memory, which a test may exchange: a bucket. */
+/** Serves the pages beside objects of a log in memory, which a test may exchange: a bucket, which may offer what `serveFiles` may. */
 export function serveObjects(objects) {
-  const bucket = { objects, requests: [] };
+  const bucket = { objects, requests: [], offersBundles: false };
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://x");
     const path = normalize(decodeURIComponent(pathname)).slice(1);
     bucket.requests.push(path);
     const name = path === "" ? "index.html" : path;
-    let bytes = bucket.objects.get(path);
+    let bytes = bucket.offersBundles ? several(request.url, (one) => bucket.objects.get(one)) : undefined;
+    bytes ??= bucket.objects.get(path);
     try {
       bytes ??= readFileSync(join(DIST, name));
     } catch {
@@ -128,9 +159,12 @@ export class World {
     this.vkey = this.keygen("log", "log.example.com/ai", "log.key");
     this.gateways = ["refunds.example.com", "support.example.com"].map((name) => this.keygen("gateway", name, `${name}.key`));
     let policy = "";
+    this.origin = "log.example.com/ai";
+    this.witnesses = [];
     for (const name of ["a", "b"]) {
       const vkey = this.keygen("witness", `witness-${name}.example.com`, `witness-${name}.key`);
       const { url } = await this.serve("witness", "--data", `witness-${name}`, "--key", `witness-${name}.key`, "--log-vkey", this.vkey, "--listen", "127.0.0.1:0");
+      this.witnesses.push(url);
       policy += `witness ${name} ${vkey} ${url}\n`;
     }
     this.policy = `${policy}group both all a b\nquorum both\n`;
@@ -140,7 +174,19 @@ export class World {
     this.url = `${this.log.url}/`;
     this.record(3);
     this.submit("support.example.com", 5);
+    // Genesis, two gateways, a stream of each, what they stated, heads and a closing: the log is idle then. The witnesses follow a moment later.
+    await this.published(16);
     return this;
+  }
+
+  /** Waits until the published checkpoint, which witnesses have cosigned, has so many entries. */
+  async published(size) {
+    for (let waited = 0; waited < 60_000; waited += 50) {
+      const checkpoint = await (await fetch(new URL("checkpoint", this.url))).text();
+      if (Number(checkpoint.split("\n")[1]) >= size) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`no checkpoint of ${size} entries was published`);
   }
 
   /** Records of a gateway, through a vault. */
@@ -165,6 +211,7 @@ export class World {
 
   stop() {
     this.running.forEach((child) => child.kill("SIGTERM"));
-    rmSync(this.folder, { recursive: true, force: true });
+    // The servers are still ending, and write meanwhile.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }

@@ -1,32 +1,35 @@
-import { encodeHex } from "./verify/index.js";
-import { audit, AUDITED_AT_ONCE } from "./auditing.js";
+import { encodeHex, TILE_WIDTH } from "./verify/index.js";
+import { audit, tilesFor } from "./auditing.js";
 import { alarm, announce, at, digest, fact, h, icon, note, put, status } from "./dom.js";
 import { saveButton } from "./files.js";
 import { isContradicted, open } from "./page.js";
 import { remember } from "./trust.js";
 import { askWitness } from "./witnesses.js";
 import { count, grouped, moment } from "./words.js";
-const BYTES_PER_ENTRY = 88n;
+const BYTES_PER_ENTRY = 56n;
+const BYTES_PER_HASH = 32n;
 async function main() {
     const opened = await open();
     if (opened === null)
         return;
     const { size } = opened.signed.head;
-    if (size <= AUDITED_AT_ONCE)
-        return run(opened);
+    if (tilesFor(opened) === "all")
+        return run(opened, "all");
     const button = h("button", { class: "btn main-act", type: "button" }, "Audit the log");
-    button.addEventListener("click", () => void run(opened));
+    const everyTile = h("input", { id: "every-tile", type: "checkbox" });
+    button.addEventListener("click", () => void run(opened, everyTile.checked ? "all" : "sample"));
     put(at("acts"), button);
-    put(at("result"), note("mute", `The log has ${count(size, "entry", "entries")}. The audit reads all of them: about ${grouped((size * BYTES_PER_ENTRY) / 1000000n + 1n)} MB.`));
+    const megabytes = (bytes) => `${grouped((size * bytes) / 1000000n + 1n)} MB`;
+    put(at("result"), h("div", { class: "panel pad stack" }, h("p", {}, `The log has ${count(size, "entry", "entries")}. The audit reads all of them: about ${megabytes(BYTES_PER_ENTRY)}.`), h("p", {}, everyTile, " ", h("label", { for: "every-tile" }, `Also read every hash tile, and each bundle of entries by its path: ${megabytes(BYTES_PER_HASH)} more, in many more requests`)), h("p", { class: "s soft" }, "Each entry must lead to the signed root either way. The tiles hold the hashes of the entries, for those who prove single ones. Unless you ask for all, one in 16 is compared, chosen at random: a wrong one that was not chosen goes unnoticed.")));
 }
-async function run(opened) {
+async function run(opened, tiles) {
     at("progress").hidden = false;
     put(at("result"));
     tell("Asking the witnesses");
     const witnesses = opened.known.trust.policy?.witnesses ?? [];
     const answers = await Promise.all(witnesses.map((witness) => askWitness(witness, opened.known.trust)));
     const witnessed = answers.flatMap((answer) => (answer.state === "head" ? [answer.signed.note.note] : []));
-    const running = audit(opened, witnessed, progress);
+    const running = audit(opened, witnessed, tiles, progress);
     put(at("acts"), stopButton(running));
     try {
         const audited = await running.done;
@@ -70,8 +73,8 @@ function verdict(opened, report) {
         if (!isWhole)
             return note("warn", "The audit has no findings, but did not read every entry.");
         return known.isConfirmed && !isContradicted(opened)
-            ? note("ok", h("b", {}, "No findings."), " Every entry is in the tree that the log signed, and the entries keep the rules of the log.")
-            : note("warn", h("b", {}, "No findings, by an unconfirmed key."), " The log is consistent with the key above. Whether that is the log's key, this page cannot know.");
+            ? note("ok", h("b", {}, "No findings."), " Every entry is in the tree that the log signed, and the entries keep the rules of the log.", tilesNote(report))
+            : note("warn", h("b", {}, "No findings, by an unconfirmed key."), tilesNote(report), " The log is consistent with the key above. Whether that is the log's key, this page cannot know.");
     }
     const total = [...report.counts.values()].reduce((sum, one) => sum + one, 0);
     const list = h("ol", {}, report.findings.map((finding, place) => findingItem(finding, place)));
@@ -83,6 +86,11 @@ function verdict(opened, report) {
     if (isGrave)
         return [alarm(title, pruned, list, more)];
     return h("div", { class: "panel pad", id: "findings" }, h("h2", {}, title), list, more);
+}
+function tilesNote({ comparedTiles, readTogether, entries }) {
+    const tiles = Math.floor(entries / TILE_WIDTH);
+    const together = readTogether === 0 ? "" : ` The server sent ${count(readTogether, "bundle")} of entries several at a time: the files of these bundles were not read.`;
+    return comparedTiles >= tiles ? "" : ` Of ${grouped(tiles)} hash tiles beside the entries, ${grouped(comparedTiles)} were compared, chosen at random.${together}`;
 }
 function prunedNote({ counts, findings }) {
     const missing = counts.get("missing-bundle") ?? 0;
@@ -135,11 +143,11 @@ function limits(opened, report, { answered }) {
     return h("div", { class: "panel pad limits sec-t" }, h("div", {}, h("h3", {}, icon("info"), "What this shows"), list(shown)), h("div", {}, h("h3", { class: "mute" }, icon("none"), "What this does not show"), list(not)));
 }
 function reportJson({ known }, report) {
-    const { origin, checkpoint, isClean, findings, counts, entries, statements, gateways, streams } = report;
+    const { origin, checkpoint, isClean, findings, counts, entries, comparedTiles, readTogether, statements, gateways, streams } = report;
     const value = {
         format: "vouchlog explorer audit", origin, log_vkey: known.kept.vkey, key_confirmed: known.isConfirmed, policy: known.kept.policy, at: new Date().toISOString(),
         size: checkpoint?.head.size ?? null, root: checkpoint === null ? null : encodeHex(checkpoint.head.root), checkpoint: checkpoint?.note.note ?? null,
-        is_clean: isClean, findings, counts: Object.fromEntries(counts), entries, statements, gateways, streams,
+        is_clean: isClean, findings, counts: Object.fromEntries(counts), entries, compared_tiles: comparedTiles, read_together: readTogether, statements, gateways, streams,
     };
     return `${JSON.stringify(value, (_, one) => (typeof one === "bigint" ? Number(one) : one), 2)}\n`;
 }

@@ -1,5 +1,7 @@
 export const AUDITED_AT_ONCE = 20000n;
-export function audit(opened, witnessed, onProgress) {
+const TILES_COMPARED = 16;
+export const tilesFor = ({ signed }) => (signed.head.size <= AUDITED_AT_ONCE ? "all" : "sample");
+export function audit(opened, witnessed, tiles, onProgress) {
     const worker = new Worker(new URL("./audit_worker.js", import.meta.url), { type: "module" });
     let stop = () => worker.terminate();
     const done = new Promise((resolve, reject) => {
@@ -16,6 +18,7 @@ export function audit(opened, witnessed, onProgress) {
         const { kept } = opened.known;
         const order = {
             root: opened.root.href, vkey: kept.vkey, policy: kept.policy, checkpoint: opened.signed.note.note, verified: opened.before, witnessed, now: Math.floor(Date.now() / 1000),
+            compareTiles: tiles === "sample" ? TILES_COMPARED : 1,
         };
         worker.postMessage(order);
     }).finally(() => worker.terminate());

@@ -1,11 +1,11 @@
-import { encodeHex, decodeEntry, evidenceNames, VerifyError, verifyProofFile } from "./verify/index.js";
+import { encodeHex, decodeEntry, VerifyError, verifyProofFile } from "./verify/index.js";
 import { alarm, at, digest, fact, field, h, icon, note, put, status } from "./dom.js";
 import { proofFile, saveButton } from "./files.js";
 import { tree, walk } from "./inclusion.js";
 import { find, parseQuery, SEARCHED_BUNDLES } from "./lookup.js";
 import { open } from "./page.js";
 import { lineOf } from "./witnesses.js";
-import { count, grouped, moment } from "./words.js";
+import { count, evidenceNames, grouped, moment } from "./words.js";
 async function main() {
     const asked = new URLSearchParams(location.search).get("q")?.trim() ?? "";
     field("q").value = asked;

@@ -91,7 +91,7 @@ async function showEntries(opened) {
         return put(at("growth"), h("p", { class: "soft" }, "The log is empty."));
     if (size <= AUDITED_AT_ONCE && !isContradicted(opened)) {
         try {
-            showAudited(opened, await audit(opened, [], () => undefined).done);
+            showAudited(opened, await audit(opened, [], "all", () => undefined).done);
             return;
         }
         catch (error) {
@@ -118,7 +118,7 @@ function lastAudit({ root, known }) {
         return [];
     const found = whole("findings");
     return [
-        number("Statements", grouped(whole("statements"))), number("Streams", grouped(whole("streams"))), number("Gateways", grouped(whole("gateways"))),
+        number("Statements", grouped(whole("statements"))), number("Streams", grouped(whole("streams"))), number("Gateway keys", grouped(whole("gateways"))),
         number("Your last audit", found === 0 ? "No findings" : count(found, "finding"), `${count(whole("size"), "entry", "entries")}, ${moment(whole("at"))}`, found > 0 ? "bad" : ""),
     ];
 }
@@ -151,12 +151,12 @@ function showAudited(opened, { report, survey }) {
     const gaps = report.findings.filter(({ kind }) => kind === "stream-gap" || kind === "head-without-entries").length;
     const losses = report.streams.reduce((sum, { declaredLosses }) => sum + declaredLosses, 0);
     const found = report.findings.length;
-    put(at("numbers"), h("dl", { class: "nums-row" }, number("Statements", grouped(report.statements)), number("Gateways", grouped(report.gateways)), number("Streams", grouped(report.streams.length), `${report.streams.filter(({ closed, succeededBy }) => !closed && succeededBy === null).length} open`), number("Declared losses", grouped(losses)), number("Gaps", grouped(gaps), null, gaps > 0 ? "bad" : ""), number(opened.known.isConfirmed ? "Audit" : "Audit, by an unconfirmed key", found === 0 ? "No findings" : count(found, "finding"), null, found > 0 ? "bad" : "")));
+    const gateways = gatewaysOf(report, survey);
+    put(at("numbers"), h("dl", { class: "nums-row" }, number("Statements", grouped(report.statements)), number("Gateways", grouped(gateways.length), `${count(report.gateways, "key")} enrolled`), number("Streams", grouped(report.streams.length), `${report.streams.filter(({ closed, succeededBy }) => !closed && succeededBy === null).length} open`), number("Declared losses", grouped(losses)), number("Gaps", grouped(gaps), null, gaps > 0 ? "bad" : ""), number(opened.known.isConfirmed ? "Audit" : "Audit, by an unconfirmed key", found === 0 ? "No findings" : count(found, "finding"), null, found > 0 ? "bad" : "")));
     if (found > 0) {
         const first = report.findings[0];
         at("alarms").append(note("warn", h("b", {}, `The audit has ${count(found, "finding")}. `), `${first.words} `, h("span", { class: "code" }, first.kind), " ", h("a", { href: "explorer/audit.html" }, "See all"), "."));
     }
-    const gateways = gatewaysOf(report, survey);
     put(at("gateways"), gateways.length === 0 ? h("p", { class: "pad s soft" }, "No gateway has opened a stream.") : table("Gateways", ["Gateway", "State", "Statements", "Last entry", "Attributable"], [2, 3, 4], gateways.map((gateway) => {
         const { tone, words, sub } = stateOf(gateway);
         return row(h("a", { href: `explorer/streams.html#stream-${gateway.streams[0]?.report.stream ?? 0}` }, gateway.name), h("td", { role: "cell", class: "full" }, status(opened.known.tone(tone), words), sub === null ? null : h("span", { class: "sub" }, sub)), cell("Statements", true, grouped(gateway.statements)), cell("Last entry", true, gateway.last === null ? "–" : ago(gateway.last, Date.now())), cell("Attributable", true, gateway.interactions === 0 ? "–" : `${Math.floor((100 * gateway.attributable) / gateway.interactions)} % of ${grouped(gateway.interactions)}`));

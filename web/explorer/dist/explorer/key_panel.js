@@ -46,7 +46,7 @@ function form(known) {
     const body = h("form", { class: "pad stack" }, h("div", {}, h("label", { for: "vkey", class: "s b" }, "The log's vkey"), h("input", { id: "vkey", spellcheck: "false", autocomplete: "off" })), h("div", {}, h("label", { for: "policy", class: "s b" }, "Witness policy (C2SP tlog-policy), if you have one"), h("textarea", { id: "policy", rows: 5, spellcheck: "false" })), failed, h("div", { class: "acts" }, h("button", { class: "btn main-act", type: "submit" }, known === null ? "Use this key" : "I have compared it: use this key"), known === null ? null : forget()));
     body.addEventListener("submit", (event) => {
         event.preventDefault();
-        submit(failed);
+        void submit(failed);
     });
     const details = h("details", { class: "panel needs-js", id: "key-form" }, h("summary", { class: "pad" }, known === null ? "Enter the key" : "Change or confirm the key"), body);
     if (known === null)
@@ -59,12 +59,12 @@ function form(known) {
     });
     return details;
 }
-function submit(failed) {
+async function submit(failed) {
     const vkey = field("vkey").value.trim();
     const typed = field("policy").value;
     const policy = typed.trim() === "" ? null : `${typed.replace(/\r\n/g, "\n").trimEnd()}\n`;
     try {
-        makeTrust(vkey, policy);
+        await makeTrust(vkey, policy);
     }
     catch (error) {
         put(failed, `This cannot be used: ${error instanceof VerifyError ? error.message : "unknown error"}.`);

@@ -7,6 +7,7 @@ import { recall, remember, start } from "./trust.js";
 import { grouped } from "./words.js";
 const words = (error) => (error instanceof Error ? error.message : "an error without words");
 export async function open() {
+    showPlace();
     const root = logUrl();
     const begun = await start(root);
     showKey(begun);
@@ -36,6 +37,15 @@ export async function open() {
         put(at("alarms"), note("warn", h("b", {}, "The log could not be read."), ` ${words(error)}. Nothing was checked; this shows nothing about the log.`));
         return null;
     }
+}
+function showPlace() {
+    const current = document.querySelector(".nav [aria-current]");
+    const navigation = current?.parentElement ?? null;
+    if (current === null || navigation === null)
+        return;
+    const end = current.offsetLeft - navigation.offsetLeft + current.offsetWidth;
+    if (end > navigation.clientWidth)
+        navigation.scrollLeft = end - navigation.clientWidth + 24;
 }
 function failed(title, code, text) {
     put(at("alarms"), alarm(title, h("p", { class: "sec-t" }, text, " ", h("span", { class: "code" }, code))));

@@ -1,12 +1,12 @@
 import { VerifyError } from "./verify/index.js";
-import { audit } from "./auditing.js";
+import { audit, tilesFor } from "./auditing.js";
 import { alarm, announce, at, fact, h, note, put, status, svg } from "./dom.js";
 import { proveComplete } from "./complete.js";
 import { saveButton } from "./files.js";
 import { gatewaysOf } from "./gateways.js";
 import { lanes, legend } from "./lanes.js";
 import { isContradicted, open } from "./page.js";
-import { count, day, grouped, moment } from "./words.js";
+import { count, dayRange, grouped, moment } from "./words.js";
 const READ_AT_ONCE = 100000n;
 const DAY = 24 * 3600 * 1000;
 const WEEK = 7 * DAY;
@@ -28,7 +28,7 @@ async function main() {
 async function run(opened) {
     at("progress").hidden = false;
     try {
-        const audited = await audit(opened, [], (done, total) => {
+        const audited = await audit(opened, [], tilesFor(opened), (done, total) => {
             at("bar").value = done / total;
             put(at("progress-words"), `${grouped(done)} of ${count(total, "entry", "entries")} checked`);
         }).done;
@@ -49,7 +49,7 @@ function show(opened, audited) {
     }
     const span = spanOf(first, last);
     put(at("acts"), spans());
-    put(at("lede"), `One lane for each gateway, ${day(span.from)} to ${day(span.to)} by the log's clock. Each gateway numbers and signs its own statements, so a missing number shows.`);
+    put(at("lede"), `One lane for each gateway, ${dayRange(span.from, span.to)} by the log's clock. Each gateway numbers and signs its own statements, so a missing number shows.`);
     const context = { known: opened.known, onProve: (stream) => void prove(opened, audited, stream) };
     put(at("lanes"), legend(), lanes(gateways, survey.revoked, span, context));
     put(at("wrong"), wrong(gateways));

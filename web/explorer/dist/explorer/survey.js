@@ -3,6 +3,7 @@ const MAX_MARKS = 400;
 const MAX_STREAMS = 10_000;
 const WEEK = 7 * 24 * 3600 * 1000;
 const RUN_PAUSE = 60_000;
+const STATEMENT_BYTES = 54;
 const INTERACTION = 0x02;
 const DECLARED_LOSS = 0x08;
 const ATTRIBUTABLE = 1 << 26;
@@ -15,33 +16,35 @@ function gatewayIn(note) {
 }
 const thin = (marks) => marks.filter((_, place) => place % 2 === 0);
 export class Survey {
-    counts = new Uint32Array(256);
-    names = new Map();
-    streams = new Map();
-    revoked = [];
-    enrolments = [];
-    operators = [];
-    growth = [];
-    step = 1;
-    first = null;
-    last = null;
-    entry(index, bytes) {
-        const kind = bytes[0] ?? 0;
-        if (kind >= 0x80 || bytes.length !== 54 || KINDS[kind] === undefined)
-            return this.control(index, bytes);
-        const time = readUint(bytes, 1, 6);
+    constructor() {
+        this.counts = new Uint32Array(256);
+        this.names = new Map();
+        this.streams = new Map();
+        this.revoked = [];
+        this.enrolments = [];
+        this.operators = [];
+        this.growth = [];
+        this.step = 1;
+        this.first = null;
+        this.last = null;
+    }
+    entry(index, bytes, from, to) {
+        const kind = bytes[from] ?? 0;
+        if (kind >= 0x80 || to - from !== STATEMENT_BYTES || KINDS[kind] === undefined)
+            return this.control(index, bytes.subarray(from, to));
+        const time = readUint(bytes, from + 1, 6);
         this.counts[kind]++;
         this.time(index, time);
-        const stream = this.streams.get(readUint(bytes, 7, 5));
+        const stream = this.streams.get(readUint(bytes, from + 7, 5));
         if (stream === undefined)
             return;
         stream.statements++;
         stream.last = { time, index };
         this.run(stream, time);
         if (kind === INTERACTION)
-            this.evidence(stream, time, readUint(bytes, 18, 4));
+            this.evidence(stream, time, readUint(bytes, from + 18, 4));
         if (kind === DECLARED_LOSS && stream.losses.length < MAX_MARKS)
-            stream.losses.push({ time, index, sequence: readUint(bytes, 12, 6) });
+            stream.losses.push({ time, index, sequence: readUint(bytes, from + 12, 6) });
     }
     time(index, time) {
         this.first ??= time;

@@ -1,12 +1,10 @@
 import { encodeHex, sha256, Trust, VerifyError } from "./verify/index.js";
 import { status } from "./dom.js";
 import { logUrl, readUrl } from "./log.js";
+import { loadMlDsa } from "./ml_dsa.js";
 const MAX_VKEY = 4096;
 const MAX_POLICY = 1 << 20;
 export class Known {
-    trust;
-    kept;
-    conflict;
     constructor(trust, kept, conflict) {
         this.trust = trust;
         this.kept = kept;
@@ -114,7 +112,7 @@ export async function start(root = logUrl()) {
     if (chosen === null)
         return { known: null, reason: "No key is known for this log." };
     try {
-        const trust = makeTrust(chosen.kept.vkey, chosen.kept.policy);
+        const trust = await makeTrust(chosen.kept.vkey, chosen.kept.policy);
         if (candidates.kept === null)
             keep(chosen.kept, root);
         return { known: new Known(trust, chosen.kept, chosen.conflict) };
@@ -125,6 +123,11 @@ export async function start(root = logUrl()) {
         return { known: null, reason: `The key or the policy cannot be used: ${error.message}.` };
     }
 }
-export function makeTrust(vkey, policy) {
-    return new Trust(policy === null ? { logVkey: vkey } : { logVkey: vkey, policy });
+const ML_DSA_44 = 0x06;
+export async function makeTrust(vkey, policy) {
+    if (policy === null)
+        return new Trust({ logVkey: vkey });
+    const trust = new Trust({ logVkey: vkey, policy });
+    const needsMlDsa = trust.policy?.witnesses.some(({ key }) => key.type === ML_DSA_44) ?? false;
+    return needsMlDsa ? new Trust({ logVkey: vkey, policy, mlDsa44: await loadMlDsa() }) : trust;
 }

@@ -13,6 +13,10 @@ export function moment(millis) {
 export function day(millis) {
     return moment(millis).slice(0, 10);
 }
+export function dayRange(from, to) {
+    const [first, last] = [day(from), day(to)];
+    return first === last ? first : `${first} to ${last}`;
+}
 export function duration(millis) {
     const seconds = Math.floor(Math.abs(millis) / 1000);
     if (seconds < 60)
@@ -25,4 +29,16 @@ export function duration(millis) {
 }
 export function ago(millis, now) {
     return millis <= now ? `${duration(now - millis)} ago` : `${duration(millis - now)} ahead of this device's clock`;
+}
+const EVIDENCE_NAMES = [
+    "initiator", "verified session", "device", "workload identity", "credential window", "credential status checked", "grant", "approval or override",
+    "policy decision", "policy pinned", "data class", "served model", "input committed", "output committed", "tool calls", "downstream calls", "outcome",
+];
+const HIGHER_NAMES = [
+    [20, "sampled or lossy source"], [22, "profile low-risk", "profile regulated", "profile privileged"],
+    [24, "credential valid at the moment", "credential not valid at the moment"], [26, "attributable"], [27, "complete"],
+];
+export function evidenceNames(bits) {
+    const higher = HIGHER_NAMES.flatMap(([shift, ...names]) => names[((bits >>> shift) & (names.length > 1 ? 3 : 1)) - 1] ?? []);
+    return [...EVIDENCE_NAMES.filter((_, bit) => (bits >>> bit) & 1), ...higher];
 }

@@ -1,10 +1,10 @@
 import { equalBytes } from "./bytes.js";
-import { isOfUnknownControlKind, streamLeafHash } from "./entry.js";
+import { isHead, isOfUnknownControlKind, streamLeafHash } from "./entry.js";
 import { VerifyError } from "./errors.js";
 import { streamOf } from "./entry_set.js";
 import { sameKey } from "./key.js";
 import { CompactRange } from "./merkle.js";
-import { parseNoteText } from "./note.js";
+import { parseNote } from "./note.js";
 export function provesBrokenRule(kind, index, set, range) {
     const at = set.at(index);
     if (at === undefined)
@@ -19,7 +19,7 @@ export function provesBrokenRule(kind, index, set, range) {
     return at.entry !== null && check !== undefined && check(set, at, range);
 }
 export function isOfUnknownKind(kind, index, set) {
-    const at = index === undefined ? undefined : set.at(index);
+    const at = index === null ? undefined : set.at(index);
     return kind === "undecodable-entry" && at !== undefined && isOfUnknownControlKind(at.bytes);
 }
 export function isAboutAbsence(kind, set) {
@@ -58,10 +58,7 @@ const CHECKS = {
         const head = at.head?.head;
         return head !== undefined && set.earlierHeads(at).some(({ head: { head: before } }) => before.size === head.size && !equalBytes(before.root, head.root));
     },
-    "forged-head": (set, { entry, head }) => {
-        const isHead = entry?.kind === "stream-head" || entry?.kind === "stream-closed";
-        return isHead && set.opening(BigInt(entry.stream)) !== null && head === null;
-    },
+    "forged-head": (set, { entry, head }) => isHead(entry) && set.opening(BigInt(entry.stream)) !== null && head === null,
     "head-without-entries": lacksEntries,
 };
 function timeGoesBack(set, at) {
@@ -79,7 +76,7 @@ function knowsSigners(set, { index, entry }) {
         return true;
     let lines;
     try {
-        ({ lines } = parseNoteText(entry.note));
+        ({ lines } = parseNote(entry.note));
     }
     catch (error) {
         if (error instanceof VerifyError)
@@ -227,7 +224,7 @@ function lacksEntries(set, at, range) {
 }
 function rangeAt(set, stream, from, range) {
     if (from === stream)
-        return set.opening(stream) === null ? null : CompactRange.empty();
+        return set.opening(stream) === null ? null : new CompactRange();
     const head = set.at(from)?.head?.head;
     if (head === undefined)
         return null;

@@ -11,72 +11,35 @@ export function decodeUtf8(bytes) {
 export function encodeUtf8(text) {
     return UTF8.encode(text);
 }
-export function utf8Length(text) {
-    let bytes = text.length;
-    for (let at = 0; at < text.length; at++) {
-        const unit = text.charCodeAt(at);
-        if (unit >= 0x800 && !(unit >= 0xd800 && unit <= 0xdfff))
-            bytes += 2;
-        else if (unit >= 0x80)
-            bytes += 1;
-    }
-    return bytes;
-}
-const STANDARD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const URL_SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-function table(alphabet) {
-    const values = new Int8Array(128).fill(-1);
-    for (let value = 0; value < 64; value++)
-        values[alphabet.charCodeAt(value)] = value;
-    return values;
-}
-const STANDARD_VALUES = table(STANDARD);
-const URL_SAFE_VALUES = table(URL_SAFE);
+export const utf8Length = (text) => encodeUtf8(text).length;
 export function decodeBase64(text) {
-    if (text.length % 4 !== 0)
-        return null;
-    const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
-    return decodeDigits(text, text.length - padding, STANDARD_VALUES);
-}
-export function decodeBase64Url(text) {
-    return decodeDigits(text, text.length, URL_SAFE_VALUES);
-}
-function decodeDigits(text, digits, values) {
-    if (digits % 4 === 1)
-        return null;
-    const out = new Uint8Array(Math.floor((digits * 6) / 8));
-    let bits = 0;
-    let held = 0;
-    let at = 0;
-    for (let place = 0; place < digits; place++) {
-        const code = text.charCodeAt(place);
-        const value = code < 128 ? values[code] : -1;
-        if (value < 0)
-            return null;
-        held = ((held << 6) | value) & 0xfff;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            out[at++] = (held >> bits) & 0xff;
-        }
+    let decoded;
+    try {
+        decoded = atob(text);
     }
-    return (held & ((1 << bits) - 1)) === 0 ? out : null;
-}
-function encodeDigits(bytes, alphabet) {
-    let out = "";
-    for (let at = 0; at < bytes.length; at += 3) {
-        const word = (bytes[at] << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-        const digits = Math.min(4, bytes.length - at + 1);
-        for (let digit = 0; digit < digits; digit++)
-            out += alphabet[(word >> (18 - 6 * digit)) & 63];
+    catch {
+        return null;
     }
+    if (btoa(decoded) !== text)
+        return null;
+    const out = new Uint8Array(decoded.length);
+    for (let at = 0; at < out.length; at++)
+        out[at] = decoded.charCodeAt(at);
     return out;
 }
+export function decodeBase64Url(text) {
+    if (/[+/=]/.test(text))
+        return null;
+    return decodeBase64(text.replace(/-/g, "+").replace(/_/g, "/") + "=".repeat((4 - (text.length % 4)) % 4));
+}
 export function encodeBase64(bytes) {
-    return encodeDigits(bytes, STANDARD) + "=".repeat((3 - (bytes.length % 3)) % 3);
+    let units = "";
+    for (const byte of bytes)
+        units += String.fromCharCode(byte);
+    return btoa(units);
 }
 export function encodeBase64Url(bytes) {
-    return encodeDigits(bytes, URL_SAFE);
+    return encodeBase64(bytes).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
 export function encodeHex(bytes) {
     let out = "";
@@ -123,7 +86,10 @@ export function u64(value) {
 }
 export function readUint(bytes, at, length) {
     let value = 0;
-    for (let place = at; place < at + length; place++)
+    const low = length < 4 ? at + length : at + length - 4;
+    for (let place = at; place < low; place++)
         value = value * 256 + bytes[place];
-    return value;
+    if (length < 4)
+        return value;
+    return value * 0x1_0000_0000 + (((bytes[low] << 24) | (bytes[low + 1] << 16) | (bytes[low + 2] << 8) | bytes[low + 3]) >>> 0);
 }

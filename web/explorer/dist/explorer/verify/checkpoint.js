@@ -1,7 +1,6 @@
 import { parseCheckpointText } from "./checkpoint_text.js";
 import { refuse } from "./errors.js";
-import { parseNote, parseNoteText, verifyNote } from "./note.js";
-const asNote = (note) => (typeof note === "string" ? parseNoteText(note) : parseNote(note));
+import { parseNote, verifyNote } from "./note.js";
 export async function openCheckpoint(note, origin, keys, crypto) {
     for (const key of keys) {
         if (key.type === 0x04)
@@ -20,7 +19,7 @@ export async function openCosigned(note, origin, key, crypto) {
     return { ...opened, timestamp: opened.note.signatures[0].timestamp };
 }
 async function open(note, origin, keys, crypto) {
-    const verified = await verifyNote(asNote(note), keys, crypto, "refuse");
+    const verified = await verifyNote(parseNote(note), keys, crypto, "refuse");
     const checkpoint = parseCheckpointText(verified.text);
     if (checkpoint.origin !== origin)
         refuse("other-log", "the checkpoint is another log's");

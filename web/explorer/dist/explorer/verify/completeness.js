@@ -4,12 +4,12 @@ import { cosignatures } from "./cosigned.js";
 import { streamLeafHash, streamOrigin, tryDecodeEntry } from "./entry.js";
 import { orNull, recastAsync, refuse } from "./errors.js";
 import { equalBytes } from "./bytes.js";
-import { Fields, parseWithin } from "./json.js";
+import { format, hash, list, listOrNone, object, optional, parseWithin, readMembers, string, u64 } from "./json.js";
 import { sameKey } from "./key.js";
 import { CompactRange } from "./merkle.js";
 import { Operators } from "./operators.js";
 import { trustIn } from "./presentation.js";
-import { readRun, verifyOne, verifyRun } from "./runs.js";
+import { run, verifyOne, verifyRun } from "./runs.js";
 export const COMPLETENESS_FORMAT = "vouchlog/v1 completeness";
 export const MAX_COMPLETENESS_BYTES = 256 << 20;
 const MAX_STATEMENTS = 1 << 20;
@@ -17,40 +17,21 @@ const MAX_RUNS = 1 << 16;
 export function parseCompleteness(bytes) {
     return completenessOf(parseWithin(bytes, MAX_COMPLETENESS_BYTES));
 }
+const FILE = {
+    format: format(COMPLETENESS_FORMAT), origin: string, from: u64, to: u64, checkpoint: string, genesis: run, operators: listOrNone(run),
+    streams: list(object("a stream of the file", {
+        enrolment: run, opening: run, entries: list(run), base: optional(object("the base of a stream", { head: run, range: list(hash) })),
+    })),
+};
 export function completenessOf(parsed) {
-    const fields = new Fields(parsed, "the completeness file", ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"], ["operators"]);
-    if (fields.string("format") !== COMPLETENESS_FORMAT)
-        refuse("format", `its format is not \`${COMPLETENESS_FORMAT}\``);
-    const streams = fields.list("streams").map(readStream);
-    const runs = streams.flatMap((stream) => stream.entries);
+    const read = readMembers(parsed, "the completeness file", FILE);
+    const runs = read.streams.flatMap((stream) => stream.entries);
     if (runs.length > MAX_RUNS)
         refuse("too-large", `the streams are in more than ${MAX_RUNS} pieces`);
-    const count = runs.reduce((sum, run) => sum + run.entries.length, 0);
+    const count = runs.reduce((sum, { entries }) => sum + entries.length, 0);
     if (count > MAX_STATEMENTS)
         refuse("too-large", `there are more than ${MAX_STATEMENTS} statements`);
-    return {
-        origin: fields.string("origin"),
-        from: fields.u64("from"),
-        to: fields.u64("to"),
-        checkpoint: fields.string("checkpoint"),
-        genesis: readRun(fields.get("genesis")),
-        operators: "operators" in fields.raw ? fields.list("operators").map(readRun) : [],
-        streams,
-    };
-}
-function readStream(value) {
-    const fields = new Fields(value, "a stream of the file", ["enrolment", "opening", "entries"], ["base"]);
-    let base = null;
-    if (fields.has("base")) {
-        const read = new Fields(fields.get("base"), "the base of a stream", ["head", "range"]);
-        base = { head: readRun(read.get("head")), range: read.hashes("range") };
-    }
-    return {
-        enrolment: readRun(fields.get("enrolment")),
-        opening: readRun(fields.get("opening")),
-        base,
-        entries: fields.list("entries").map(readRun),
-    };
+    return read;
 }
 export async function verifyCompleteness(proof, trust) {
     const signed = await trust.signed(proof.checkpoint);
@@ -100,26 +81,22 @@ async function operatorsOf({ genesis: run, operators: changes }, head, trust) {
     return operators;
 }
 class Replay {
-    id;
-    opening;
-    enrolment;
-    trust;
-    range = CompactRange.empty();
-    last;
-    first = 0n;
-    signed = 0n;
-    heads = 0;
-    newestHead = null;
-    closed = false;
-    losses = [];
+    #range = new CompactRange();
+    #last;
+    #first = 0n;
+    #signed = 0n;
+    #heads = 0;
+    #newestHead = null;
+    #closed = false;
+    #losses = [];
     constructor(id, opening, enrolment, trust) {
         this.id = id;
         this.opening = opening;
         this.enrolment = enrolment;
         this.trust = trust;
-        this.last = id;
+        this.#last = id;
     }
-    no(problem) {
+    #no(problem) {
         return refuse("incomplete", `stream ${this.id}: ${problem}`);
     }
     static async begin(proof, head, operators, trust) {
@@ -138,38 +115,38 @@ class Replay {
         }
         const replay = new Replay(id, opening, enrolment, trust);
         if (proof.base !== null)
-            await replay.beginAt(proof.base.head, proof.base.range, head);
+            await replay.#beginAt(proof.base.head, proof.base.range, head);
         return replay;
     }
-    async beginAt(run, hashes, tree) {
+    async #beginAt(run, hashes, tree) {
         const entry = verifyOne(run, tree);
         if (entry?.kind !== "stream-head" || BigInt(entry.stream) !== this.id)
-            return this.no("it does not start with a head of the stream");
-        const signed = await this.openHead(entry.note);
+            return this.#no("it does not start with a head of the stream");
+        const signed = await this.#openHead(entry.note);
         const range = CompactRange.from(signed.head.size, hashes);
         if (range === null || !equalBytes(range.root(), signed.head.root))
-            return this.no("the range at its start is not the signed one");
-        this.range = range;
-        if (run.first > this.last)
-            this.last = run.first;
-        this.first = this.signed = signed.head.size;
-        this.newestHead = signed.timestamp;
+            return this.#no("the range at its start is not the signed one");
+        this.#range = range;
+        if (run.first > this.#last)
+            this.#last = run.first;
+        this.#first = this.#signed = signed.head.size;
+        this.#newestHead = signed.timestamp;
     }
-    async openHead(note) {
+    async #openHead(note) {
         const origin = streamOrigin(this.trust.origin, this.id);
-        return (await orNull(openCosigned(note, origin, this.opening.stream, this.trust.crypto))) ?? this.no("a head does not verify");
+        return (await orNull(openCosigned(note, origin, this.opening.stream, this.trust.crypto))) ?? this.#no("a head does not verify");
     }
     async run(proof, head, to) {
         for (const run of proof.entries) {
             verifyRun(run, head);
-            if (run.first <= this.last)
-                this.no("its entries are not in the order of the log");
+            if (run.first <= this.#last)
+                this.#no("its entries are not in the order of the log");
             for (const [place, bytes] of run.entries.entries()) {
                 const index = run.first + BigInt(place);
                 if (index >= to)
-                    this.no("it exceeds the part of the log that it covers");
-                await this.entry(index, bytes, tryDecodeEntry(bytes));
-                this.last = index;
+                    this.#no("it exceeds the part of the log that it covers");
+                await this.#entry(index, bytes, tryDecodeEntry(bytes));
+                this.#last = index;
             }
         }
         const { gateway, previous } = this.opening;
@@ -180,43 +157,43 @@ class Replay {
             rotatedFrom: replaces?.rotation ? replaces.key : null,
             isHouse: gateway.name === `${this.trust.origin}/house`,
             continues: previous,
-            first: this.first,
-            signed: this.signed,
-            pending: this.range.size - this.signed,
-            heads: this.heads,
-            newestHead: this.newestHead,
-            closed: this.closed,
-            declaredLosses: this.losses,
+            first: this.#first,
+            signed: this.#signed,
+            pending: this.#range.size - this.#signed,
+            heads: this.#heads,
+            newestHead: this.#newestHead,
+            closed: this.#closed,
+            declaredLosses: this.#losses,
         };
     }
-    async entry(index, bytes, entry) {
-        if (this.closed)
-            this.no(`entry ${index} comes after its closing`);
+    async #entry(index, bytes, entry) {
+        if (this.#closed)
+            this.#no(`entry ${index} comes after its closing`);
         if (entry === null || !("stream" in entry) || BigInt(entry.stream) !== this.id) {
-            return this.no(`entry ${index} does not belong to the stream`);
+            return this.#no(`entry ${index} does not belong to the stream`);
         }
         if (entry.isStatement)
-            return this.statement(index, bytes, entry);
-        this.closed = entry.kind === "stream-closed";
-        return this.head(index, entry.note);
+            return this.#statement(index, bytes, entry);
+        this.#closed = entry.kind === "stream-closed";
+        return this.#head(index, entry.note);
     }
-    statement(index, bytes, entry) {
-        if (BigInt(entry.sequence) !== this.range.size)
-            this.no(`entry ${index} has another sequence number than the one that follows`);
-        this.range.push(streamLeafHash(bytes));
+    #statement(index, bytes, entry) {
+        if (BigInt(entry.sequence) !== this.#range.size)
+            this.#no(`entry ${index} has another sequence number than the one that follows`);
+        this.#range.push(streamLeafHash(bytes));
         if (entry.kind === "declared-loss")
-            this.losses.push({ sequence: entry.sequence, index });
+            this.#losses.push({ sequence: entry.sequence, index });
     }
-    async head(index, note) {
-        const signed = await this.openHead(note);
-        if (signed.head.size !== this.range.size || !equalBytes(signed.head.root, this.range.root())) {
-            this.no(`the head at entry ${index} does not match the statements before it`);
+    async #head(index, note) {
+        const signed = await this.#openHead(note);
+        if (signed.head.size !== this.#range.size || !equalBytes(signed.head.root, this.#range.root())) {
+            this.#no(`the head at entry ${index} does not match the statements before it`);
         }
-        if (this.newestHead !== null && signed.timestamp < this.newestHead)
-            this.no(`the head at entry ${index} is older than the one before it`);
-        this.signed = signed.head.size;
-        this.newestHead = signed.timestamp;
-        this.heads++;
+        if (this.#newestHead !== null && signed.timestamp < this.#newestHead)
+            this.#no(`the head at entry ${index} is older than the one before it`);
+        this.#signed = signed.head.size;
+        this.#newestHead = signed.timestamp;
+        this.#heads++;
     }
 }
 export async function verifyCompletenessFile(bytes, trust) {

@@ -1,21 +1,21 @@
 import { parseDecimal, utf8Length } from "./bytes.js";
 import { MAX_CONTROL_NOTE_BYTES } from "./entry.js";
-import { orNull, recast, refuse, UnsignedNote, VerifyError } from "./errors.js";
+import { checkBytes, orNull, recast, refusalIn, refuse, UnsignedNote } from "./errors.js";
 import { checkKeyName, checkOrigin, parseVkey, sameKey } from "./key.js";
-import { parseNoteText, verifyNote } from "./note.js";
-export const MAX_REASON_BYTES = 512;
+import { parseNote, verifyNote } from "./note.js";
+const MAX_REASON_BYTES = 512;
 const MAX_TIME = 2n ** 48n - 1n;
 const MAX_STREAM = 2n ** 40n - 1n;
 const MAX_STREAM_SIZE = 2n ** 48n;
 export class Lines {
-    lines;
+    #lines;
     constructor(text, title) {
-        this.lines = text.slice(0, -1).split("\n");
-        if (this.lines.shift() !== title)
+        this.#lines = text.slice(0, -1).split("\n");
+        if (this.#lines.shift() !== title)
             refuse("note", `the note is not a \`${title}\` note`);
     }
     value(word) {
-        const line = this.lines.shift();
+        const line = this.#lines.shift();
         const value = line !== undefined && line.startsWith(`${word} `) ? line.slice(word.length + 1) : "";
         return value === "" ? refuse("note", `the note lacks the line \`${word}\``) : value;
     }
@@ -32,24 +32,30 @@ export class Lines {
         return value !== null && value <= MAX_TIME ? Number(value) : refuse("note", `\`${word}\` is not a time in milliseconds`);
     }
     isNext(line) {
-        return this.lines[0] === line;
+        return this.#lines[0] === line;
     }
     get isAtEnd() {
-        return this.lines.length === 0;
+        return this.#lines.length === 0;
     }
     end() {
         if (!this.isAtEnd)
             refuse("note", "the note has too many lines");
     }
 }
+export function readReason(reason, causes) {
+    const [cause, ...rest] = reason.split(" ");
+    const words = rest.join(" ");
+    if (!causes.includes(cause) || words === "" || utf8Length(words) > MAX_REASON_BYTES)
+        refuse("note", "`reason` is not a known cause and words");
+    return { cause: cause, words };
+}
 export function parseControlNote(note) {
-    if (utf8Length(note) > MAX_CONTROL_NOTE_BYTES)
-        refuse("note", `the note has more than ${MAX_CONTROL_NOTE_BYTES} bytes`);
+    checkBytes("note", "the note", utf8Length(note), MAX_CONTROL_NOTE_BYTES);
     try {
-        return parseNoteText(note);
+        return parseNote(note);
     }
     catch (error) {
-        throw unsigned(error);
+        return unsigned(error);
     }
 }
 export async function verifyAll(note, keys, crypto) {
@@ -60,13 +66,11 @@ export async function verifyAll(note, keys, crypto) {
             refuse("signature", "a key that must sign it did not");
     }
     catch (error) {
-        throw unsigned(error);
+        unsigned(error);
     }
 }
 function unsigned(error) {
-    if (!(error instanceof VerifyError) || error.reason === "unsupported")
-        return error;
-    return new UnsignedNote("note", `the note does not verify: ${error.message}`);
+    throw new UnsignedNote("note", `the note does not verify: ${refusalIn(error).message}`);
 }
 async function open(note, key, crypto) {
     const parsed = parseControlNote(note);
@@ -126,10 +130,7 @@ function readEnrolment(text, origin) {
     lines.end();
     if (reason === "rotation")
         return { gateway, replaces: { key, rotation: true, reason } };
-    const words = /^(?:lost|compromised|error) (.+)$/.exec(reason)?.[1];
-    if (words === undefined || utf8Length(words) > MAX_REASON_BYTES) {
-        refuse("note", "`reason` is neither `rotation` nor a cause and words");
-    }
+    readReason(reason, ["lost", "compromised", "error"]);
     return { gateway, replaces: { key, rotation: false, reason } };
 }
 export async function openRevocation(note, origin, operator, crypto) {

@@ -1,4 +1,4 @@
-import { VerifyError } from "./errors.js";
+import { refusalIn } from "./errors.js";
 import { sameKey } from "./key.js";
 import { verifyNote } from "./note.js";
 export async function cosignatures(signed, trust) {
@@ -21,8 +21,7 @@ export async function cosignatures(signed, trust) {
             good.push(key);
         }
         catch (error) {
-            if (!(error instanceof VerifyError) || error.reason === "unsupported")
-                throw error;
+            refusalIn(error);
             forged.push(key);
         }
     }

@@ -2,8 +2,6 @@ import { encodeHex, equalBytes } from "./bytes.js";
 import { sha512 } from "./sha512.js";
 const P = (1n << 255n) - 19n;
 const L = (1n << 252n) + 27742317777372353535851937790883648493n;
-const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
-const SQRT_M1 = 19681161376707505956807079304988542015446066515923890162744021073123829784752n;
 const mod = (value) => {
     const rest = value % P;
     return rest < 0n ? rest + P : rest;
@@ -15,6 +13,8 @@ function power(base, exponent) {
             result = (result * b) % P;
     return result;
 }
+const D = mod(-121665n * power(121666n, P - 2n));
+const SQRT_M1 = power(2n, (P - 1n) / 4n);
 const NEUTRAL = { x: 0n, y: 1n, z: 1n, t: 0n };
 const BASE = (() => {
     const y = mod(4n * power(5n, P - 2n));

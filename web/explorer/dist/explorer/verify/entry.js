@@ -1,5 +1,5 @@
 import { decodeUtf8, encodeHex, readUint } from "./bytes.js";
-import { refuse, VerifyError } from "./errors.js";
+import { checkBytes, refuse, VerifyError } from "./errors.js";
 import { leafHash } from "./merkle.js";
 import { MAX_ENTRY_BYTES } from "./tile.js";
 export const MAX_CONTROL_NOTE_BYTES = 16 * 1024;
@@ -17,21 +17,10 @@ const NOTE_KINDS = {
     0x89: "operator-changed", 0x8a: "witness-rotated", 0x8b: "log-retired", 0x8c: "log-continued",
 };
 const HEAD_KINDS = { 0x82: "stream-head", 0x83: "stream-closed" };
+export const isHead = (entry) => entry?.kind === "stream-head" || entry?.kind === "stream-closed";
 const EVIDENCE_BITS = 0x0fd1ffff;
 export function isEvidence(bits) {
     return Number.isInteger(bits) && bits >= 0 && bits <= 0xffffffff && (bits & ~EVIDENCE_BITS) === 0 && ((bits >>> 24) & 3) !== 3;
-}
-const EVIDENCE_NAMES = [
-    [0, 1, 1, "initiator"], [1, 1, 1, "verified session"], [2, 1, 1, "device"], [3, 1, 1, "workload identity"],
-    [4, 1, 1, "credential window"], [5, 1, 1, "credential status checked"], [6, 1, 1, "grant"], [7, 1, 1, "approval or override"],
-    [8, 1, 1, "policy decision"], [9, 1, 1, "policy pinned"], [10, 1, 1, "data class"], [11, 1, 1, "served model"],
-    [12, 1, 1, "input committed"], [13, 1, 1, "output committed"], [14, 1, 1, "tool calls"], [15, 1, 1, "downstream calls"],
-    [16, 1, 1, "outcome"], [20, 1, 1, "sampled or lossy source"], [22, 3, 1, "profile low-risk"], [22, 3, 2, "profile regulated"],
-    [22, 3, 3, "profile privileged"], [24, 3, 1, "credential valid at the moment"], [24, 3, 2, "credential not valid at the moment"],
-    [26, 1, 1, "attributable"], [27, 1, 1, "complete"],
-];
-export function evidenceNames(bits) {
-    return EVIDENCE_NAMES.filter(([shift, mask, value]) => ((bits >>> shift) & mask) === value).map(([, , , name]) => name);
 }
 export function isStatementKind(name) {
     return Object.values(STATEMENT_KINDS).includes(name);
@@ -40,8 +29,7 @@ export function decodeEntry(bytes) {
     const kind = bytes[0];
     if (kind === undefined)
         refuse("entry", "the entry is empty");
-    if (bytes.length > MAX_ENTRY_BYTES)
-        refuse("entry", `the entry has more than ${MAX_ENTRY_BYTES} bytes`);
+    checkBytes("entry", "the entry", bytes.length, MAX_ENTRY_BYTES);
     if (kind < 0x80)
         return decodeStatement(kind, bytes);
     const name = NOTE_KINDS[kind] ?? HEAD_KINDS[kind];
@@ -95,9 +83,7 @@ function decodeStatement(byte, bytes) {
     };
 }
 function noteOf(body, kind) {
-    const most = kind === "log-continued" ? MAX_CONTINUATION_BYTES : MAX_CONTROL_NOTE_BYTES;
-    if (body.length > most)
-        refuse("entry", `the note of the entry has more than ${most} bytes`);
+    checkBytes("entry", "the note of the entry", body.length, kind === "log-continued" ? MAX_CONTINUATION_BYTES : MAX_CONTROL_NOTE_BYTES);
     const text = decodeUtf8(body);
     if (text === null || !text.endsWith("\n") || !text.includes("\n\n"))
         refuse("entry", "the body of the entry is not a note");

@@ -1,7 +1,7 @@
 import { openCosigned } from "./checkpoint.js";
 import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, } from "./control.js";
-import { streamOrigin, tryDecodeEntry } from "./entry.js";
-import { orNull, UnsignedNote, VerifyError } from "./errors.js";
+import { isHead, streamOrigin, tryDecodeEntry } from "./entry.js";
+import { orNull, refusalIn, UnsignedNote } from "./errors.js";
 import { sameKey } from "./key.js";
 import { isSignedByNamed, KeyChangeError, Operators, readOperatorNote, WitnessKeys } from "./operators.js";
 import { openContinuation, openRetirement } from "./succession.js";
@@ -9,10 +9,6 @@ export function streamOf(entry) {
     return entry !== null && "stream" in entry ? BigInt(entry.stream) : null;
 }
 export class EntrySet {
-    genesis;
-    list;
-    byIndex;
-    allOperators;
     constructor(genesis, list, byIndex, allOperators) {
         this.genesis = genesis;
         this.list = list;
@@ -37,10 +33,11 @@ export class EntrySet {
             const read = async (kind, open) => {
                 if (entry?.kind !== kind || !("note" in entry) || operators === null)
                     return null;
-                const opened = await byOperator(operators, (key) => open(entry.note, key));
-                if ("fault" in opened)
-                    fault = opened.fault;
-                return "fault" in opened ? null : opened.value;
+                const opened = await operators.signed((key) => open(entry.note, key));
+                if ("value" in opened)
+                    return opened.value;
+                fault = { unsigned: opened.fault instanceof UnsignedNote, retired: opened.isRetired };
+                return null;
             };
             let change = null;
             if (entry?.kind === "operator-changed" && operators !== null) {
@@ -63,7 +60,7 @@ export class EntrySet {
         const set = new EntrySet(genesis, list, new Map(list.map((known) => [known.index, known])), operators);
         for (const known of list) {
             const { entry } = known;
-            if (entry?.kind !== "stream-head" && entry?.kind !== "stream-closed")
+            if (!isHead(entry))
                 continue;
             const opening = set.opening(BigInt(entry.stream));
             if (opening !== null)
@@ -117,29 +114,15 @@ export class EntrySet {
         });
     }
 }
-async function byOperator(operators, open) {
-    try {
-        return { value: await open(operators.key) };
-    }
-    catch (error) {
-        if (!(error instanceof VerifyError) || error.reason === "unsupported")
-            throw error;
-        let retired = false;
-        for (const key of operators.keys.slice(0, -1))
-            retired ||= (await orNull(open(key))) !== null;
-        return { fault: { unsigned: error instanceof UnsignedNote, retired } };
-    }
-}
 async function changeFault(note, trust, take) {
     try {
         await take();
         return null;
     }
     catch (error) {
-        if (!(error instanceof VerifyError) || error.reason === "unsupported")
-            throw error;
-        const why = error instanceof KeyChangeError ? error.why : error instanceof UnsignedNote ? "unsigned" : "content";
-        const read = await orNull(Promise.resolve().then(() => readOperatorNote(note, trust.origin)));
+        const refusal = refusalIn(error);
+        const why = refusal instanceof KeyChangeError ? refusal.why : refusal instanceof UnsignedNote ? "unsigned" : "content";
+        const read = await orNull((async () => readOperatorNote(note, trust.origin))());
         return {
             why,
             isSignedByNamed: await isSignedByNamed(note, trust.origin, trust.crypto),

@@ -4,7 +4,6 @@ export const REASON_CLASSES = [
     "other-session", "no-entry", "unsupported", "refuted", "unreadable",
 ];
 export class VerifyError extends Error {
-    reason;
     constructor(reason, message) {
         super(message);
         this.name = "VerifyError";
@@ -16,12 +15,21 @@ export class UnsignedNote extends VerifyError {
 export function refuse(reason, message) {
     throw new VerifyError(reason, message);
 }
+export function checkBytes(reason, what, length, most) {
+    if (length > most)
+        refuse(reason, `${what} has more than ${most} bytes`);
+}
+export function refusalIn(error) {
+    if (error instanceof VerifyError && error.reason !== "unsupported")
+        return error;
+    throw error;
+}
 export function recast(reason, what, read) {
     try {
         return read();
     }
     catch (error) {
-        throw recasted(reason, what, error);
+        return refuse(reason, `${what}: ${refusalIn(error).message}`);
     }
 }
 export async function recastAsync(reason, what, read) {
@@ -29,7 +37,7 @@ export async function recastAsync(reason, what, read) {
         return await read();
     }
     catch (error) {
-        throw recasted(reason, what, error);
+        return refuse(reason, `${what}: ${refusalIn(error).message}`);
     }
 }
 export async function keepClass(what, check) {
@@ -40,18 +48,12 @@ export async function keepClass(what, check) {
         throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
     }
 }
-function recasted(reason, what, error) {
-    if (!(error instanceof VerifyError) || error.reason === "unsupported")
-        return error;
-    return new VerifyError(reason, `${what}: ${error.message}`);
-}
 export async function orNull(read) {
     try {
         return await read;
     }
     catch (error) {
-        if (error instanceof VerifyError && error.reason !== "unsupported")
-            return null;
-        throw error;
+        refusalIn(error);
+        return null;
     }
 }

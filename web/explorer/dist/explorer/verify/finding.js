@@ -3,89 +3,44 @@ import { compareBundle } from "./bundle_fault.js";
 import { equalBytes } from "./bytes.js";
 import { cosignatures } from "./cosigned.js";
 import { EntrySet } from "./entry_set.js";
-import { refuse, VerifyError } from "./errors.js";
-import { Fields, parseWithin } from "./json.js";
+import { refusalIn, refuse } from "./errors.js";
+import { anything, base64, format, hash, isObject, list, listOrNone, object, optional, parseWithin, readMembers, string, u64 } from "./json.js";
 import { sameKey } from "./key.js";
 import { findingKind } from "./kinds.js";
 import { leafHash, verifyConsistency, verifyRange } from "./merkle.js";
-import { readRun, verifyRun } from "./runs.js";
+import { run, verifyRun } from "./runs.js";
 import { sha256 } from "./sha256.js";
 import { openRetirementProof } from "./succession.js";
 import { readEntries } from "./tile.js";
 export const EVIDENCE_FORMAT = "vouchlog/v1 evidence";
 export const MAX_EVIDENCE_BYTES = 128 << 20;
 const MAX_ENTRIES = 4096 + 64 + 64 + 1024;
+const SERVED = object("what was served", { sha256: hash, length: u64, bytes: base64 });
+const EVIDENCE = {
+    none: {},
+    note: { note: string },
+    "two-heads": { known: string, served: string },
+    prefix: { old: string, new: string, prefix_root: hash, proof: list(hash) },
+    entries: { checkpoint: string, runs: list(run), stream_range: listOrNone(hash) },
+    bundle: { checkpoint: string, first: u64, leaves: list(hash), left: list(hash), right: list(hash), served: SERVED },
+    object: { checkpoint: string, served: optional(SERVED) },
+    "after-retirement": { end: string, served: string },
+};
 export function parseEvidence(bytes) {
     return evidenceOf(parseWithin(bytes, MAX_EVIDENCE_BYTES));
 }
 export function evidenceOf(parsed) {
-    const fields = new Fields(parsed, "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
-    if (fields.string("format") !== EVIDENCE_FORMAT)
-        refuse("format", `its format is not \`${EVIDENCE_FORMAT}\``);
-    const kind = findingKind(fields.string("kind"));
-    if (kind === null)
-        refuse("format", "no finding has this code");
-    return {
-        kind,
-        origin: fields.string("origin"),
-        words: fields.string("words"),
-        place: readPlace(fields.get("place")),
-        evidence: readEvidence(fields.get("evidence")),
-    };
-}
-function readPlace(value) {
-    const fields = new Fields(value, "the place", [], ["checkpoint", "entry", "tile", "stream"]);
-    return {
-        ...(fields.has("checkpoint") && { checkpoint: fields.u64("checkpoint") }),
-        ...(fields.has("entry") && { entry: fields.u64("entry") }),
-        ...(fields.has("tile") && { tile: fields.string("tile") }),
-        ...(fields.has("stream") && { stream: fields.u64("stream") }),
-    };
-}
-function readServed(value) {
-    const fields = new Fields(value, "what was served", ["sha256", "length", "bytes"]);
-    return { sha256: fields.hash("sha256"), length: fields.u64("length"), bytes: fields.base64("bytes") };
-}
-function readEvidence(value) {
-    const type = typeof value === "object" && value !== null && "type" in value ? value.type : null;
-    const fields = (names, optional = []) => new Fields(value, "the evidence", ["type", ...names], optional);
-    switch (type) {
-        case "none":
-            fields([]);
-            return { type };
-        case "note":
-            return { type, note: fields(["note"]).string("note") };
-        case "two-heads": {
-            const read = fields(["known", "served"]);
-            return { type, known: read.string("known"), served: read.string("served") };
-        }
-        case "prefix": {
-            const read = fields(["old", "new", "prefix_root", "proof"]);
-            return { type, old: read.string("old"), new: read.string("new"), prefixRoot: read.hash("prefix_root"), proof: read.hashes("proof") };
-        }
-        case "entries": {
-            const read = fields(["checkpoint", "runs"], ["stream_range"]);
-            const streamRange = "stream_range" in read.raw ? read.hashes("stream_range") : [];
-            return { type, checkpoint: read.string("checkpoint"), runs: read.list("runs").map(readRun), streamRange };
-        }
-        case "bundle": {
-            const read = fields(["checkpoint", "first", "leaves", "left", "right", "served"]);
-            return {
-                type, checkpoint: read.string("checkpoint"), first: read.u64("first"), leaves: read.hashes("leaves"),
-                left: read.hashes("left"), right: read.hashes("right"), served: readServed(read.get("served")),
-            };
-        }
-        case "object": {
-            const read = fields(["checkpoint"], ["served"]);
-            return { type, checkpoint: read.string("checkpoint"), served: read.has("served") ? readServed(read.get("served")) : null };
-        }
-        case "after-retirement": {
-            const read = fields(["end", "served"]);
-            return { type, end: read.string("end"), served: read.string("served") };
-        }
-        default:
-            return refuse("format", "the evidence is of no known type");
-    }
+    const { kind: code, place, ...read } = readMembers(parsed, "the evidence", {
+        format: format(EVIDENCE_FORMAT), kind: string, origin: string, words: string, evidence: anything,
+        place: object("the place", { checkpoint: optional(u64), entry: optional(u64), tile: optional(string), stream: optional(u64) }),
+    });
+    const kind = findingKind(code) ?? refuse("format", "no finding has this code");
+    const { evidence } = read;
+    const type = isObject(evidence) ? evidence["type"] : null;
+    if (typeof type !== "string" || !Object.hasOwn(EVIDENCE, type))
+        return refuse("format", "the evidence is of no known type");
+    const shape = { ...EVIDENCE[type], type: string };
+    return { kind, entry: place.entry, evidence: readMembers(evidence, "the evidence", shape) };
 }
 const refute = (why) => refuse("refuted", why);
 export async function verifyFinding(file, trust) {
@@ -94,9 +49,7 @@ export async function verifyFinding(file, trust) {
             return await judge(file, trust);
         }
         catch (error) {
-            if (!(error instanceof VerifyError) || error.reason === "unsupported")
-                throw error;
-            return refute(error.message);
+            return refute(refusalIn(error).message);
         }
     };
     return trust.check("finding", file.kind, judged, (shown) => shown.verdict === "proven" ? { verdict: shown.verdict, statement: shown.statement, cosigned: shown.cosigned } : { verdict: shown.verdict, statement: shown.reason });
@@ -136,9 +89,8 @@ async function note(kind, text, trust, observed) {
         signed = await trust.open(text);
     }
     catch (error) {
-        if (!(error instanceof VerifyError) || error.reason === "unsupported")
-            throw error;
-        const shown = kind === "missing-checkpoint" ? text === "" : checkpointFault(error) === kind;
+        const fault = checkpointFault(refusalIn(error));
+        const shown = kind === "missing-checkpoint" ? text === "" : fault === kind;
         return shown ? fits : refute(`the note does not show a ${kind}`);
     }
     if (kind === "impossible-size") {
@@ -157,43 +109,43 @@ async function twoHeads(kind, heads, trust, observed) {
     const [known, served] = [await trust.open(heads.known), await trust.open(heads.served)];
     const [older, newer] = [known.head, served.head];
     if (older.size === newer.size && !equalBytes(older.root, newer.root)) {
-        return proven(kind, `the log signed two trees of size ${older.size} with different roots`, trust, [known, served]);
+        return proven(kind, `the log signed two roots for size ${older.size}`, trust, [known, served]);
     }
     if ((kind === "shrunken-log" || kind === "stale-checkpoint") && newer.size < older.size) {
         return observed("the log did sign both checkpoints; that it served the smaller one later rests on the auditor's word");
     }
     if (kind === "inconsistent-heads" && older.size !== newer.size) {
-        return observed("the log did sign both; the two alone cannot show that no proof joins them");
+        return observed("the log did sign both checkpoints; they alone cannot show that no proof joins them");
     }
     return refute("the two checkpoints do not contradict each other");
 }
 async function prefix(kind, evidence, trust) {
     const [older, newer] = [await trust.open(evidence.old), await trust.open(evidence.new)];
     const { size, root } = older.head;
-    verifyConsistency({ size, root: evidence.prefixRoot }, newer.head, evidence.proof);
-    if (equalBytes(evidence.prefixRoot, root) || kind !== "inconsistent-heads")
+    verifyConsistency({ size, root: evidence.prefix_root }, newer.head, evidence.proof);
+    if (equalBytes(evidence.prefix_root, root) || kind !== "inconsistent-heads")
         refute("the newer tree does contain the older one");
-    return proven(kind, `the log signed a tree of size ${newer.head.size} that does not begin with the one it signed at size ${size}`, trust, [older, newer]);
+    return proven(kind, `the tree of size ${newer.head.size} does not begin with the one of size ${size}`, trust, [older, newer]);
 }
 async function entries(file, evidence, trust, observed) {
-    const { kind, place } = file;
+    const { kind, entry } = file;
     const signed = await trust.open(evidence.checkpoint);
-    const count = evidence.runs.reduce((sum, run) => sum + run.entries.length, 0);
+    const count = evidence.runs.reduce((sum, { entries }) => sum + entries.length, 0);
     if (count > MAX_ENTRIES)
         refute(`it holds ${count} entries, more than ${MAX_ENTRIES}`);
     const held = new Map();
-    for (const run of evidence.runs) {
-        verifyRun(run, signed.head);
-        run.entries.forEach((bytes, at) => held.set(run.first + BigInt(at), bytes));
+    for (const one of evidence.runs) {
+        verifyRun(one, signed.head);
+        one.entries.forEach((bytes, at) => held.set(one.first + BigInt(at), bytes));
     }
     const set = await EntrySet.of(held, trust);
-    if (place.entry !== undefined && provesBrokenRule(kind, place.entry, set, evidence.streamRange)) {
-        return proven(kind, `entry ${place.entry} of the log, together with the other entries in the file, shows a ${kind}`, trust, [signed]);
+    if (entry !== null && provesBrokenRule(kind, entry, set, evidence.stream_range)) {
+        return proven(kind, `the entries in the file show a ${kind} at entry ${entry}`, trust, [signed]);
     }
     if (set.genesis === null)
         return observed("the entries are in the log; the file has no genesis that shows that Vouchlog's rules apply");
-    if (isOfUnknownKind(kind, place.entry, set)) {
-        return observed("the entry is in the log, and is of a kind that this version does not know; a newer one may");
+    if (isOfUnknownKind(kind, entry, set)) {
+        return observed("the entries are in the log; a newer version may know what this one is");
     }
     if (kind === "silent-stream")
         return observed("the entries are in the log; only the whole log can show that others are missing");

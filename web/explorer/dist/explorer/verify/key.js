@@ -1,23 +1,21 @@
 import { concat, decodeBase64, encodeBase64, encodeHex, encodeUtf8, utf8Length } from "./bytes.js";
 import { isUsableKey } from "./ed25519.js";
-import { refuse } from "./errors.js";
+import { checkBytes, refuse } from "./errors.js";
 import { sha256 } from "./sha256.js";
 export const MAX_NAME_BYTES = 255;
 const MAX_VKEY_BYTES = MAX_NAME_BYTES + 1 + 8 + 1 + 1752;
 const PUBLIC_KEY_BYTES = { 0x01: 32, 0x04: 32, 0x06: 1312 };
 export function checkKeyName(name) {
-    if (name === "")
-        refuse("key", "the key name is empty");
-    if (utf8Length(name) > MAX_NAME_BYTES)
-        refuse("key", `the key name has more than ${MAX_NAME_BYTES} bytes`);
+    checkName("key name", name);
     if (/[+\p{White_Space}\p{Cc}]/u.test(name))
         refuse("key", "the key name holds white space, a control character or '+'");
 }
+function checkName(what, name) {
+    if (name === "" || utf8Length(name) > MAX_NAME_BYTES)
+        refuse("key", `the ${what} does not have 1 to ${MAX_NAME_BYTES} bytes`);
+}
 export function checkOrigin(origin) {
-    if (origin === "")
-        refuse("key", "the origin is empty");
-    if (utf8Length(origin) > MAX_NAME_BYTES)
-        refuse("key", `the origin has more than ${MAX_NAME_BYTES} bytes`);
+    checkName("origin", origin);
     if (/[\u0000-\u001f]/.test(origin))
         refuse("key", "the origin holds a control character");
     if (origin === "cosignature/v1" || origin === "subtree/v1")
@@ -40,8 +38,7 @@ export function parseVkey(vkey) {
     return key;
 }
 function read(vkey) {
-    if (utf8Length(vkey) > MAX_VKEY_BYTES)
-        refuse("key", `the vkey has more than ${MAX_VKEY_BYTES} bytes`);
+    checkBytes("key", "the vkey", utf8Length(vkey), MAX_VKEY_BYTES);
     const first = vkey.indexOf("+");
     const second = vkey.indexOf("+", first + 1);
     if (first < 0 || second < 0)

@@ -1,7 +1,7 @@
 import { decodeBase64, decodeUtf8, encodeHex, encodeUtf8, utf8Length } from "./bytes.js";
 import { parseCheckpointText } from "./checkpoint_text.js";
 import { cosignedMessage, splitTimestamped, subtreeMessage } from "./cosignature.js";
-import { recast, refuse, VerifyError } from "./errors.js";
+import { checkBytes, recast, refusalIn, refuse } from "./errors.js";
 import { checkKeyName, sameKey } from "./key.js";
 export const MAX_NOTE_BYTES = 1 << 20;
 export const MAX_SIGNATURE_LINES = 100;
@@ -12,19 +12,9 @@ export function checkText(text) {
         refuse("format", "the note's last line does not end in a line feed");
 }
 export function parseNote(bytes) {
-    if (bytes.length > MAX_NOTE_BYTES)
-        refuse("too-large", `the note has ${bytes.length} bytes, more than ${MAX_NOTE_BYTES}`);
-    const note = decodeUtf8(bytes);
-    if (note === null)
-        refuse("format", "the note is not UTF-8");
-    return parseChecked(note);
-}
-export function parseNoteText(note) {
-    if (utf8Length(note) > MAX_NOTE_BYTES)
-        refuse("too-large", `the note has more than ${MAX_NOTE_BYTES} bytes`);
-    return parseChecked(note);
-}
-function parseChecked(note) {
+    const isText = typeof bytes === "string";
+    checkBytes("too-large", "the note", isText ? utf8Length(bytes) : bytes.length, MAX_NOTE_BYTES);
+    const note = (isText ? bytes : decodeUtf8(bytes)) ?? refuse("format", "the note is not UTF-8");
     checkText(note);
     const blank = note.lastIndexOf("\n\n");
     const rest = note.slice(blank + 2);
@@ -86,8 +76,7 @@ async function verifyLine(key, text, payload, crypto) {
         return crypto.mlDsa(key.publicKey, message, signature) ? timestamp : undefined;
     }
     catch (error) {
-        if (error instanceof VerifyError && error.reason !== "unsupported")
-            return undefined;
-        throw error;
+        refusalIn(error);
+        return undefined;
     }
 }

@@ -1,13 +1,11 @@
-import { Lines, MAX_REASON_BYTES, parseControlNote, verifyAll } from "./control.js";
-import { utf8Length } from "./bytes.js";
-import { refuse, VerifyError } from "./errors.js";
+import { Lines, parseControlNote, readReason, verifyAll } from "./control.js";
+import { orNull, refusalIn, refuse, VerifyError } from "./errors.js";
 import { partyOf, sameKey } from "./key.js";
 const MAX_OPERATOR_CHANGES = 64;
 const CHANGES_FOR_RECOVERY = 8;
 const MAX_WITNESS_ROTATIONS = 1024;
 const MAX_ROTATIONS_OF_A_WITNESS = 64;
 export class KeyChangeError extends VerifyError {
-    why;
     constructor(why, message) {
         super("note", message);
         this.why = why;
@@ -24,9 +22,7 @@ function readChange(text, origin) {
     const replaces = lines.vkey("replaces", 0x01);
     if (operator.name !== replaces.name || operator.id === replaces.id)
         refuse("note", "an operator's key keeps its name and changes its id");
-    const [, cause, words] = /^(rotation|lost|compromised) (.+)$/.exec(lines.value("reason")) ?? [];
-    if (cause === undefined || words === undefined || utf8Length(words) > MAX_REASON_BYTES)
-        refuse("note", "`reason` is not a cause and words");
+    const { cause, words } = readReason(lines.value("reason"), ["rotation", "lost", "compromised"]);
     lines.end();
     return { kind: "change", operator, replaces, cause, words };
 }
@@ -48,61 +44,66 @@ function namedSigners(note) {
     return note.cause === "rotation" ? [note.replaces, note.operator] : [note.operator];
 }
 export async function isSignedByNamed(note, origin, crypto) {
-    try {
-        await verifyAll(parseControlNote(note), namedSigners(readOperatorNote(note, origin)), crypto);
-        return true;
-    }
-    catch (error) {
-        if (error instanceof VerifyError && error.reason !== "unsupported")
-            return false;
-        throw error;
-    }
+    const verified = async () => verifyAll(parseControlNote(note), namedSigners(readOperatorNote(note, origin)), crypto);
+    return (await orNull(verified())) !== null;
 }
 export class Operators {
-    terms;
-    recovery = [];
+    #terms;
+    #recovery = [];
     constructor(first) {
-        this.terms = [{ key: first, since: 0n }];
+        this.#terms = [{ key: first, since: 0n }];
     }
     before(index) {
-        const earlier = new Operators(this.terms[0].key);
-        earlier.terms.push(...this.terms.slice(1).filter(({ since }) => since < index));
-        earlier.recovery.push(...this.recovery.filter(({ since }) => since < index));
+        const earlier = new Operators(this.#terms[0].key);
+        earlier.#terms.push(...this.#terms.slice(1).filter(({ since }) => since < index));
+        earlier.#recovery.push(...this.#recovery.filter(({ since }) => since < index));
         return earlier;
     }
     get key() {
-        return this.terms[this.terms.length - 1].key;
+        return this.#terms[this.#terms.length - 1].key;
     }
     get keys() {
-        return this.terms.map(({ key }) => key);
+        return this.#terms.map(({ key }) => key);
     }
     at(index) {
         return this.before(index).key;
     }
-    get recoveryKey() {
-        return this.recovery[this.recovery.length - 1]?.key ?? null;
+    get #recoveryKey() {
+        return this.#recovery[this.#recovery.length - 1]?.key ?? null;
     }
     isRetired(key) {
-        return this.terms.slice(0, -1).some((term) => sameKey(term.key, key));
+        return this.#terms.slice(0, -1).some((term) => sameKey(term.key, key));
+    }
+    async signed(read) {
+        try {
+            return { value: await read(this.key) };
+        }
+        catch (error) {
+            const fault = refusalIn(error);
+            let isRetired = false;
+            for (const key of this.keys.slice(0, -1))
+                isRetired ||= (await orNull(read(key))) !== null;
+            return { fault, isRetired };
+        }
     }
     async open(note, origin, crypto) {
         const parsed = parseControlNote(note);
         const read = readOperatorNote(note, origin);
-        const other = read.kind === "recovery" ? this.key : read.cause === "rotation" ? null : this.recoveryKey;
+        const other = read.kind === "recovery" ? this.key : read.cause === "rotation" ? null : this.#recoveryKey;
         await verifyAll(parsed, [...namedSigners(read), ...(other ? [other] : [])], crypto);
-        this.check(read);
+        this.#check(read);
         return read;
     }
-    check(note) {
-        if (note.kind === "change" && note.cause !== "rotation" && this.recovery.length === 0) {
+    #check(note) {
+        if (note.kind === "change" && note.cause !== "rotation" && this.#recovery.length === 0) {
             throw new KeyChangeError("no-recovery-key", "the log has no recovery key");
         }
-        const inForce = note.kind === "change" ? this.key : this.recoveryKey;
+        const inForce = note.kind === "change" ? this.key : this.#recoveryKey;
         const isInForce = note.replaces === null || inForce === null ? note.replaces === inForce : sameKey(note.replaces, inForce);
         if (!isInForce)
             throw new KeyChangeError("not-in-force", "it replaces a key that is not in force");
         const next = note.kind === "change" ? note.operator : note.recovery;
-        const all = [...this.terms, ...this.recovery].map(({ key }) => key);
+        const all = [...this.#terms, ...this.#recovery].map(({ key }) => key);
         if (all.some((key) => key.id === next.id || partyOf(key) === partyOf(next))) {
             throw new KeyChangeError("used-before", "the new key has been the operator's or its recovery key before");
         }
@@ -114,9 +115,9 @@ export class Operators {
     async take(index, note, origin, crypto) {
         const read = await this.open(note, origin, crypto);
         if (read.kind === "change")
-            this.terms.push({ key: read.operator, since: index });
+            this.#terms.push({ key: read.operator, since: index });
         else
-            this.recovery.push({ key: read.recovery, since: index });
+            this.#recovery.push({ key: read.recovery, since: index });
         return read;
     }
 }
@@ -133,7 +134,9 @@ export async function openWitnessRotation(note, crypto) {
     return { witness, replaces };
 }
 export class WitnessKeys {
-    rotations = [];
+    constructor() {
+        this.rotations = [];
+    }
     async take(note, crypto) {
         const rotation = await openWitnessRotation(note, crypto);
         if (this.rotations.some(({ replaces }) => sameKey(replaces, rotation.replaces))) {

@@ -1,7 +1,7 @@
 import { openEnrolment, openGenesis, openRevocation, openStreamOpening } from "./control.js";
 import {} from "./entry.js";
 import { refuse } from "./errors.js";
-import { Fields, parseWithin } from "./json.js";
+import { format, object, optional, parseWithin, readMembers, string, u64 } from "./json.js";
 import { sameKey } from "./key.js";
 import { witnessedUntil } from "./policy.js";
 import { Operators } from "./operators.js";
@@ -11,30 +11,14 @@ import { disclose, openStatement } from "./statement.js";
 export const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
 export const MAX_PRESENTATION_BYTES = 4 << 20;
 const MAX_OPERATOR_CHANGES = 64;
-export function parsePresentation(bytes) {
-    return presentationOf(parseWithin(bytes, MAX_PRESENTATION_BYTES));
-}
+export const presented = (proof) => {
+    const stream = object("a stream of the presentation", {
+        enrolment: proof, opening: proof, status: optional(object("the status of a key", { as_of: u64, revocation: optional(proof) })),
+    });
+    return { sd_jwt: string, proof: string, genesis: proof, stream, signed_by: optional(stream) };
+};
 export function presentationOf(parsed) {
-    const fields = new Fields(parsed, "the presentation", ["format", "origin", "sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
-    if (fields.string("format") !== PRESENTATION_FORMAT)
-        refuse("format", `its format is not \`${PRESENTATION_FORMAT}\``);
-    return {
-        origin: fields.string("origin"),
-        sdJwt: fields.string("sd_jwt"),
-        proof: fields.string("proof"),
-        genesis: fields.string("genesis"),
-        stream: readIdentity(fields.get("stream")),
-        signedBy: fields.has("signed_by") ? readIdentity(fields.get("signed_by")) : null,
-    };
-}
-function readIdentity(value) {
-    const fields = new Fields(value, "a stream of the presentation", ["enrolment", "opening"], ["status"]);
-    const identity = { enrolment: fields.string("enrolment"), opening: fields.string("opening") };
-    if (!fields.has("status"))
-        return { ...identity, status: null };
-    const status = new Fields(fields.get("status"), "the status of a key", ["as_of"], ["revocation"]);
-    const revocation = status.has("revocation") ? status.string("revocation") : null;
-    return { ...identity, status: { asOf: status.u64("as_of"), revocation } };
+    return readMembers(parsed, "the presentation", { format: format(PRESENTATION_FORMAT), origin: string, ...presented(string) });
 }
 function checkBefore(what, index, before) {
     if (index >= before)
@@ -118,7 +102,7 @@ async function keyStatus({ status }, key, proofs, operators) {
     if (status === null)
         return { known: "nothing" };
     if (status.revocation === null)
-        return { known: "not-revoked", asOf: status.asOf };
+        return { known: "not-revoked", asOf: status.as_of };
     const what = "the revocation of the gateway's key";
     const proven = await proofs.prove(status.revocation, what);
     return proofs.trust.check("key-status", what, async () => {
@@ -144,7 +128,7 @@ async function readRevocation({ entry }, operator, trust) {
 export async function verifyPresentation(presentation, trust) {
     return verifyPresented(presentation, new SharedProofs(trust), "the statement");
 }
-const keyOf = ({ opening, enrolment, status }) => JSON.stringify([opening, enrolment, status && [String(status.asOf), status.revocation]]);
+const keyOf = ({ opening, enrolment, status }) => JSON.stringify([opening, enrolment, status && [String(status.as_of), status.revocation]]);
 export async function verifyPresented(presentation, proofs, about) {
     const { trust } = proofs;
     if (presentation.origin !== trust.origin)
@@ -153,12 +137,12 @@ export async function verifyPresented(presentation, proofs, about) {
     const operators = await proofs.once(`operators ${genesis}`, () => operatorsOf(genesis, proofs));
     const streamOf = (identity) => proofs.once(`stream ${genesis}${keyOf(identity)}`, () => proveStream(identity, proofs, operators));
     const stream = await streamOf(presentation.stream);
-    const signer = presentation.signedBy === null ? stream : await streamOf(presentation.signedBy);
+    const signer = presentation.signed_by === null ? stream : await streamOf(presentation.signed_by);
     const proven = await proofs.prove(presentation.proof, "the statement's entry");
     const { index, size, cosignatures } = proven;
     const { entry, signed } = await trust.check("signature", about, async () => {
         const entry = entryIn(proven, stream, signer);
-        return { entry, signed: await openStatement(presentation.sdJwt, signer.key, trust.crypto) };
+        return { entry, signed: await openStatement(presentation.sd_jwt, signer.key, trust.crypto) };
     }, ({ signed: { claims, digest } }) => ({ record: claims.record, gateway: claims.issuer, stream: claims.stream, digest }));
     const statement = await trust.check("disclosures", about, () => disclose(signed), ({ undisclosed }) => ({ record: signed.claims.record, disclosed: signed.disclosures.length, undisclosed }));
     await trust.check("claims", about, () => checkClaims(signed, signer, entry), () => ({ record: signed.claims.record, index }));
@@ -205,5 +189,5 @@ function checkClaims({ claims, digest }, signer, entry) {
         refuse("mismatch", "the statement claims other evidence than its entry");
 }
 export async function verifyPresentationFile(bytes, trust) {
-    return verifyPresentation(parsePresentation(bytes), trust);
+    return verifyPresentation(presentationOf(parseWithin(bytes, MAX_PRESENTATION_BYTES)), trust);
 }

@@ -1,14 +1,13 @@
 import { decodeBase64, decodeUtf8, encodeUtf8, parseDecimal } from "./bytes.js";
-import { recast, refuse } from "./errors.js";
-import { MAX_NOTE_BYTES, parseNoteText } from "./note.js";
+import { checkBytes, recast, refuse } from "./errors.js";
+import { MAX_NOTE_BYTES, parseNote } from "./note.js";
 export const PROOF_HEADER = "c2sp.org/tlog-proof@v1";
 export const MAX_PROOF_FILE_BYTES = MAX_NOTE_BYTES + 128 * 1024;
-const MAX_EXTRA_BYTES = 48_000;
+const MAX_EXTRA_LENGTH = 64_000;
 const MAX_HASHES = 63;
 export function parseProofFile(file) {
     const bytes = typeof file === "string" ? encodeUtf8(file) : file;
-    if (bytes.length > MAX_PROOF_FILE_BYTES)
-        refuse("too-large", `the proof file has more than ${MAX_PROOF_FILE_BYTES} bytes`);
+    checkBytes("too-large", "the proof file", bytes.length, MAX_PROOF_FILE_BYTES);
     const text = decodeUtf8(bytes);
     if (text === null)
         refuse("format", "the proof file is not UTF-8");
@@ -29,13 +28,12 @@ export function parseProofFile(file) {
         const decoded = hash.length === 44 ? decodeBase64(hash) : null;
         return decoded !== null && decoded.length === 32 ? decoded : refuse("format", "a hash of the proof is malformed");
     });
-    const note = recast("format", "the checkpoint of the proof file is rejected", () => parseNoteText(text.slice(blank + 2)));
+    const note = recast("format", "the checkpoint of the proof file is rejected", () => parseNote(text.slice(blank + 2)));
     return { extra, index, proof, note };
 }
 function readExtra(line) {
     const text = line.slice(6);
-    if (text.length > Math.ceil(MAX_EXTRA_BYTES / 3) * 4)
-        refuse("too-large", `the extra data has more than ${MAX_EXTRA_BYTES} bytes`);
+    checkBytes("too-large", "the extra line", text.length, MAX_EXTRA_LENGTH);
     const bytes = decodeBase64(text);
     if (bytes === null || bytes.length === 0)
         refuse("format", "the extra line is not base64 of one byte or more");

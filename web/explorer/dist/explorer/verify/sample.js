@@ -1,6 +1,6 @@
 import { concat, encodeUtf8, u64 } from "./bytes.js";
 import { recast, refuse } from "./errors.js";
-import { Fields, parseWithin } from "./json.js";
+import { format, list, object, parseWithin, readMembers, string, u64 as whole } from "./json.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { parseProofFile } from "./proof_file.js";
 import { sha256 } from "./sha256.js";
@@ -27,22 +27,18 @@ export async function verifySampleFile(bytes, trust) {
     return verifySample(parseWithin(bytes, MAX_SAMPLE_BYTES), trust);
 }
 export async function verifySample(parsed, trust) {
-    const fields = new Fields(parsed, "the sample", ["format", "origin", "checkpoint", "entries"]);
-    fields.string("origin");
-    if (fields.string("format") !== SAMPLE_FORMAT)
-        refuse("format", `its format is not \`${SAMPLE_FORMAT}\``);
-    const drawn = fields.list("entries").map((value) => {
-        const read = new Fields(value, "an entry of the sample", ["index", "proof_file"]);
-        return { index: read.u64("index"), proof: read.string("proof_file") };
+    const { checkpoint, entries: drawn } = readMembers(parsed, "the sample", {
+        format: format(SAMPLE_FORMAT), origin: string, checkpoint: string,
+        entries: list(object("an entry of the sample", { index: whole, proof_file: string })),
     });
-    const signed = await trust.checkpoint(fields.string("checkpoint"));
+    const signed = await trust.checkpoint(checkpoint);
     const { size, root } = signed.head;
     await trust.check("draw", "the sample", () => {
         const expected = drawSample(root, size, drawn.length);
         if (drawn.some(({ index }, at) => index !== expected[at]))
             refuse("mismatch", "these are not the entries that the root draws");
     }, () => ({ size, entries: drawn.length }));
-    const prove = ({ index, proof }) => {
+    const prove = ({ index, proof_file: proof }) => {
         const file = recast("format", `the proof of entry ${index}`, () => parseProofFile(proof));
         if (file.extra === null)
             refuse("no-entry", `the proof of entry ${index} does not carry the entry`);

@@ -1,59 +1,37 @@
 import { keepClass, refuse } from "./errors.js";
-import { Fields, parseWithin } from "./json.js";
-import { verifyPresented } from "./presentation.js";
+import { anything, format, list, listOrNone, optional, parseWithin, readMembers, string, u64 } from "./json.js";
+import { presented, verifyPresented } from "./presentation.js";
 import { SharedProofs } from "./shared_proofs.js";
 export const SESSION_FORMAT = "vouchlog/v1 session";
 export const MAX_SESSION_BYTES = 64 << 20;
 const MAX_PRESENTATIONS = 10_000;
-export function parseSession(bytes) {
-    return sessionOfJson(parseWithin(bytes, MAX_SESSION_BYTES));
-}
 export function sessionOfJson(parsed) {
-    const fields = new Fields(parsed, "the bundle", ["format", "origin", "session", "disclosed", "known", "parts", "records"], ["seal", "erasures"]);
-    if (fields.string("format") !== SESSION_FORMAT)
-        refuse("format", `its format is not \`${SESSION_FORMAT}\``);
-    const [origin, parts] = [fields.string("origin"), fields.strings("parts")];
-    const records = fields.list("records");
-    const erasures = "erasures" in fields.raw ? fields.list("erasures") : [];
-    const seal = fields.has("seal") ? fields.get("seal") : null;
+    const { records, seal, erasures, parts, ...read } = readMembers(parsed, "the bundle", {
+        format: format(SESSION_FORMAT), origin: string, session: string, disclosed: list(string), known: u64, parts: list(string),
+        records: list(anything), seal: optional(anything), erasures: listOrNone(anything),
+    });
     if (records.length + erasures.length + (seal === null ? 0 : 1) > MAX_PRESENTATIONS) {
         refuse("too-large", `the bundle has more than ${MAX_PRESENTATIONS} presentations`);
     }
-    const unpack = (one) => readPacked(one, origin, parts);
-    return {
-        origin,
-        session: fields.string("session"),
-        disclosed: fields.strings("disclosed"),
-        known: fields.u64("known"),
-        records: records.map(unpack),
-        seal: seal === null ? null : unpack(seal),
-        erasures: erasures.map(unpack),
-    };
+    const unpack = (one) => readPacked(one, read.origin, parts);
+    return { ...read, records: records.map(unpack), seal: seal === null ? null : unpack(seal), erasures: erasures.map(unpack) };
 }
+const MISSING_PART = "missing part";
 function readPacked(value, origin, parts) {
-    const fields = new Fields(value, "a presentation of the bundle", ["sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
-    const part = (of, name) => parts[Number(of.u64(name))] ?? refuse("format", "a part is not in the bundle");
-    const identity = (of) => {
-        const read = new Fields(of, "a stream of the bundle", ["enrolment", "opening"], ["status"]);
-        const proofs = { enrolment: part(read, "enrolment"), opening: part(read, "opening") };
-        if (!read.has("status"))
-            return { ...proofs, status: null };
-        const status = new Fields(read.get("status"), "the status of a key", ["as_of"], ["revocation"]);
-        const revocation = status.has("revocation") ? part(status, "revocation") : null;
-        return { ...proofs, status: { asOf: status.u64("as_of"), revocation } };
+    let isWhole = true;
+    const part = (number, no) => {
+        const found = parts[Number(u64(number, no))];
+        isWhole &&= found !== undefined;
+        return found ?? "";
     };
-    return {
-        origin,
-        sdJwt: fields.string("sd_jwt"),
-        proof: fields.string("proof"),
-        genesis: part(fields, "genesis"),
-        stream: identity(fields.get("stream")),
-        signedBy: fields.has("signed_by") ? identity(fields.get("signed_by")) : null,
-    };
+    const presentation = { origin, ...readMembers(value, "a presentation of the bundle", presented(part)) };
+    return isWhole ? presentation : MISSING_PART;
 }
 export async function verifySession(bundle, trust) {
     const proofs = new SharedProofs(trust);
     const verify = async (one, what, fits) => {
+        if (one === MISSING_PART)
+            refuse("format", "a part is not in the bundle");
         const verified = await keepClass(what, () => verifyPresented(one, proofs, what));
         const { kind } = verified.entry;
         return fits(kind) ? verified : trust.check("session", what, () => refuse("entry", `${what} is a statement of kind ${kind}`));
@@ -108,4 +86,7 @@ function notesOf(bundle, records, trust) {
     else
         notes.push("Not checked here: whether the records in the bundle are those that the seal counts.");
     return notes;
+}
+export async function verifySessionFile(bytes, trust) {
+    return verifySession(sessionOfJson(parseWithin(bytes, MAX_SESSION_BYTES)), trust);
 }

@@ -1,24 +1,13 @@
-const K = new Int32Array([
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
-    0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
-    0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
-    0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
-    0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
-    0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-]);
+import { BEGINNING, firstHalves, ROUNDS } from "./constants.js";
+export const K = firstHalves(ROUNDS.slice(0, 64));
 const W = new Int32Array(64);
 const H = new Int32Array(8);
 const BLOCK = new Uint8Array(128);
+const LENGTH = new DataView(BLOCK.buffer);
+export const START = firstHalves(BEGINNING);
 function reset() {
-    H[0] = 0x6a09e667;
-    H[1] = 0xbb67ae85;
-    H[2] = 0x3c6ef372;
-    H[3] = 0xa54ff53a;
-    H[4] = 0x510e527f;
-    H[5] = 0x9b05688c;
-    H[6] = 0x1f83d9ab;
-    H[7] = 0x5be0cd19;
+    for (let i = 0; i < 8; i++)
+        H[i] = START[i];
 }
 const S0 = (x) => ((x >>> 2) | (x << 30)) ^ ((x >>> 13) | (x << 19)) ^ ((x >>> 22) | (x << 10));
 const S1 = (x) => ((x >>> 6) | (x << 26)) ^ ((x >>> 11) | (x << 21)) ^ ((x >>> 25) | (x << 7));
@@ -82,12 +71,8 @@ function pad(rest, total) {
     BLOCK[rest] = 0x80;
     const end = rest < 56 ? 64 : 128;
     BLOCK.fill(0, rest + 1, end - 8);
-    const high = Math.floor(total / 0x20000000);
-    const low = (total << 3) >>> 0;
-    for (let i = 0; i < 4; i++) {
-        BLOCK[end - 8 + i] = high >>> (24 - 8 * i);
-        BLOCK[end - 4 + i] = low >>> (24 - 8 * i);
-    }
+    LENGTH.setUint32(end - 8, total / 0x20000000);
+    LENGTH.setUint32(end - 4, total << 3);
     compress(BLOCK, 0);
     if (end === 128)
         compress(BLOCK, 64);

@@ -1,39 +1,14 @@
 import { concat } from "./bytes.js";
-const MASK = (1n << 64n) - 1n;
-function root(value, n) {
-    let x = 1n << (BigInt(value.toString(2).length) / n + 1n);
-    for (;;) {
-        const y = ((n - 1n) * x + value / x ** (n - 1n)) / n;
-        if (y >= x)
-            return x;
-        x = y;
-    }
-}
-function primes(count) {
-    const found = [];
-    for (let n = 2n; found.length < count; n++)
-        if (found.every((prime) => n % prime !== 0n))
-            found.push(n);
-    return found;
-}
-let constants = null;
-function tables() {
-    constants ??= {
-        k: primes(80).map((prime) => root(prime << 192n, 3n) & MASK),
-        h: primes(8).map((prime) => root(prime << 128n, 2n) & MASK),
-    };
-    return constants;
-}
+import { BEGINNING, MASK, ROUNDS } from "./constants.js";
 const rotate = (x, n) => (x >> n) | ((x << (64n - n)) & MASK);
 export function sha512(...parts) {
-    const { k, h } = tables();
     const message = concat(...parts);
     const padded = new Uint8Array(Math.ceil((message.length + 17) / 128) * 128);
     padded.set(message);
     padded[message.length] = 0x80;
     const view = new DataView(padded.buffer);
     view.setBigUint64(padded.length - 8, BigInt(message.length) * 8n);
-    const state = h.slice();
+    const state = BEGINNING.slice();
     const w = new Array(80);
     for (let block = 0; block < padded.length; block += 128) {
         for (let i = 0; i < 16; i++)
@@ -48,7 +23,7 @@ export function sha512(...parts) {
         let [a, b, c, d, e, f, g, last] = state;
         for (let i = 0; i < 80; i++) {
             const s1 = rotate(e, 14n) ^ rotate(e, 18n) ^ rotate(e, 41n);
-            const t1 = last + s1 + ((e & f) ^ (~e & MASK & g)) + k[i] + w[i];
+            const t1 = last + s1 + ((e & f) ^ (~e & MASK & g)) + ROUNDS[i] + w[i];
             const s0 = rotate(a, 28n) ^ rotate(a, 34n) ^ rotate(a, 39n);
             const t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
             last = g;

@@ -1,8 +1,8 @@
 import { decodeBase64Url, encodeBase64Url, encodeHex, encodeUtf8, utf8Length } from "./bytes.js";
 import { hasStrictR } from "./ed25519.js";
 import { isEvidence, isStatementKind } from "./entry.js";
-import { recast, refuse } from "./errors.js";
-import { Fields, isObject, parseJson, toJsonValue } from "./json.js";
+import { checkBytes, recast, refuse } from "./errors.js";
+import { isObject, list, parseJson, readMembers, string, toJsonValue, u64 } from "./json.js";
 import { checkKeyName } from "./key.js";
 import { sha256 } from "./sha256.js";
 const MAX_JWT_BYTES = 64 * 1024;
@@ -10,7 +10,7 @@ const MAX_SD_JWT_BYTES = 3 << 20;
 const MAX_DISCLOSURES = 4096;
 const MAX_DEPTH = 32;
 const MAX_CLAIM_BYTES = 255;
-const CLEAR = ["iss", "iat", "jti", "kind", "stream", "evidence", "rules"];
+const CLEAR = { iss: string, iat: u64, jti: string, kind: string, stream: u64, evidence: u64, rules: string };
 const MAX_SHOWN_NAME = 64;
 const RESERVED = ["_sd", "...", "_sd_alg"];
 const no = (why) => refuse("statement", why);
@@ -30,19 +30,17 @@ export function disclose({ claims, digest, payload, disclosures }) {
     const { members, undisclosed } = placeDisclosures(payload, disclosures);
     const disclosed = Object.create(null);
     for (const name of Object.keys(members))
-        if (!CLEAR.includes(name))
+        if (!Object.hasOwn(CLEAR, name))
             disclosed[name] = toJsonValue(members[name]);
     return { claims, disclosed, undisclosed, digest };
 }
 function split(sdJwt) {
-    if (utf8Length(sdJwt) > MAX_SD_JWT_BYTES)
-        no(`the statement has more than ${MAX_SD_JWT_BYTES} bytes`);
+    checkBytes("statement", "the statement", utf8Length(sdJwt), MAX_SD_JWT_BYTES);
     const tilde = sdJwt.indexOf("~");
     if (tilde < 0)
         no("it has no `~` after its JWT");
     const [jwt, rest] = [sdJwt.slice(0, tilde), sdJwt.slice(tilde + 1)];
-    if (utf8Length(jwt) > MAX_JWT_BYTES)
-        no(`the JWT has more than ${MAX_JWT_BYTES} bytes`);
+    checkBytes("statement", "the JWT", utf8Length(jwt), MAX_JWT_BYTES);
     if (rest === "")
         return { jwt, disclosures: [] };
     if (!rest.endsWith("~"))
@@ -57,10 +55,7 @@ async function verifyJwt(jwt, key, crypto) {
     const [header, payload, signature] = parts;
     if (parts.length !== 3 || !header || !payload || signature === undefined)
         return no("its JWT does not have three parts");
-    const read = recast("statement", "the header is rejected", () => {
-        const fields = new Fields(parseJson(decodeBase64Url(header) ?? no("it is not base64url")), "the header", ["alg", "kid", "typ"]);
-        return { alg: fields.string("alg"), kid: fields.string("kid"), typ: fields.string("typ") };
-    });
+    const read = recast("statement", "the header is rejected", () => readMembers(parseJson(decodeBase64Url(header) ?? no("it is not base64url")), "the header", { alg: string, kid: string, typ: string }));
     if (read.alg !== "EdDSA")
         no("its algorithm is not EdDSA");
     if (read.typ !== "interaction+sd-jwt")
@@ -78,28 +73,22 @@ async function verifyJwt(jwt, key, crypto) {
     return bytes;
 }
 function readClaims(payload) {
-    const fields = new Fields(payload, "the payload", [...CLEAR, "_sd", "_sd_alg"]);
-    fields.strings("_sd");
-    if (fields.string("_sd_alg") !== "sha-256")
+    const read = readMembers(payload, "the payload", { ...CLEAR, _sd: list(string), _sd_alg: string });
+    if (read._sd_alg !== "sha-256")
         no("its digests are not of sha-256");
-    const issuer = fields.string("iss");
+    const { iss: issuer, iat: issuedAt, jti: record, kind, stream, rules } = read;
     checkKeyName(issuer);
-    const issuedAt = fields.u64("iat");
     if (issuedAt >= 1n << 53n)
         no("`iat` is past 2^53");
-    const record = fields.string("jti");
     if (!/^[0-9A-Za-z._:-]{1,64}$/.test(record))
         no("`jti` cannot name a record");
-    const kind = fields.string("kind");
     if (!isStatementKind(kind))
         return no("`kind` is unknown");
-    const stream = fields.u64("stream");
     if (stream >= 1n << 40n)
         no("`stream` is past 2^40");
-    const evidence = Number(fields.u64("evidence"));
+    const evidence = Number(read.evidence);
     if (!isEvidence(evidence))
         no("a bit of `evidence` has no meaning");
-    const rules = fields.string("rules");
     if (rules === "" || utf8Length(rules) > MAX_CLAIM_BYTES || /\p{Cc}/u.test(rules))
         no("`rules` is not one short line");
     return { issuer, issuedAt: Number(issuedAt), record, kind, stream: Number(stream), evidence, rules };
@@ -107,13 +96,13 @@ function readClaims(payload) {
 function readDisclosure(text) {
     const bytes = decodeBase64Url(text);
     const parts = bytes === null ? undefined : parseJson(bytes);
-    if (!Array.isArray(parts) || parts.length < 2 || parts.length > 3 || typeof parts[0] !== "string") {
+    const [salt, ...rest] = Array.isArray(parts) ? parts : [];
+    const value = rest.pop();
+    const [name, ...more] = rest;
+    if (typeof salt !== "string" || value === undefined || more.length > 0 || (name !== undefined && typeof name !== "string")) {
         return no("a disclosure is not an array of a salt, an optional name, and a value");
     }
-    const value = parts[parts.length - 1];
-    if (parts.length === 2)
-        return { name: null, value };
-    return typeof parts[1] === "string" ? { name: parts[1], value } : no("the name of a disclosure is not a string");
+    return { name: name ?? null, value };
 }
 export function placeDisclosures(payload, disclosures) {
     const shown = new Map();
@@ -134,21 +123,21 @@ export function placeDisclosures(payload, disclosures) {
     return { members, undisclosed: places.undisclosed };
 }
 class Places {
-    shown;
-    undisclosed = 0;
-    seen = new Set();
+    #seen;
     constructor(shown) {
         this.shown = shown;
+        this.undisclosed = 0;
+        this.#seen = new Set();
     }
-    value(value, depth) {
+    #value(value, depth) {
         if (Array.isArray(value))
-            return this.array(value, depth);
+            return this.#array(value, depth);
         return isObject(value) ? this.object(value, depth) : value;
     }
     object(object, depth) {
         if (depth > MAX_DEPTH)
             no("it nests too deep");
-        const digests = object["_sd"] ?? ("_sd" in object ? no("`_sd` is not an array") : []);
+        const digests = "_sd" in object ? object["_sd"] : [];
         if (!Array.isArray(digests))
             return no("`_sd` is not an array");
         const out = Object.create(null);
@@ -157,10 +146,10 @@ class Places {
                 continue;
             if (RESERVED.includes(name))
                 no("a member has a reserved name");
-            out[name] = this.value(object[name], depth + 1);
+            out[name] = this.#value(object[name], depth + 1);
         }
         for (const digest of digests) {
-            const read = this.take(digest);
+            const read = this.#take(digest);
             if (read === null)
                 continue;
             if (read.name === null)
@@ -169,36 +158,36 @@ class Places {
                 no("a member has a reserved name");
             if (read.name in out)
                 no("there are two values for one name");
-            out[read.name] = this.value(read.value, depth + 1);
+            out[read.name] = this.#value(read.value, depth + 1);
         }
         return out;
     }
-    array(elements, depth) {
+    #array(elements, depth) {
         if (depth > MAX_DEPTH)
             no("it nests too deep");
         const out = [];
         for (const element of elements) {
             if (!isObject(element) || !("..." in element)) {
-                out.push(this.value(element, depth + 1));
+                out.push(this.#value(element, depth + 1));
                 continue;
             }
             if (Object.keys(element).length !== 1)
                 no("`...` is not the only member of its object");
-            const read = this.take(element["..."]);
+            const read = this.#take(element["..."]);
             if (read === null)
                 continue;
             if (read.name !== null)
                 no("a member is disclosed as an element");
-            out.push(this.value(read.value, depth + 1));
+            out.push(this.#value(read.value, depth + 1));
         }
         return out;
     }
-    take(digest) {
+    #take(digest) {
         if (typeof digest !== "string")
             return no("a digest is not a string");
-        if (this.seen.has(digest))
+        if (this.#seen.has(digest))
             no("a digest occurs twice");
-        this.seen.add(digest);
+        this.#seen.add(digest);
         const read = this.shown.get(digest) ?? null;
         this.shown.delete(digest);
         if (read === null)

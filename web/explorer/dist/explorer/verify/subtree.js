@@ -1,6 +1,6 @@
 import { equalBytes } from "./bytes.js";
 import { refuse } from "./errors.js";
-import { EMPTY_ROOT, MAX_PROOF_HASHES, nodeHash, verifyInclusion } from "./merkle.js";
+import { EMPTY_ROOT, MAX_PROOF_HASHES, verifyInclusion, verifySubtree } from "./merkle.js";
 export function isSubtree(start, end) {
     if (start < 0n || start > end)
         return false;
@@ -28,42 +28,5 @@ export function verifySubtreeConsistency(start, end, hash, head, proof) {
             no("is of no empty subtree");
         return;
     }
-    let [fn, sn, tn] = [start, end - 1n, head.size - 1n];
-    const shift = () => {
-        fn >>= 1n;
-        sn >>= 1n;
-        tn >>= 1n;
-    };
-    if (sn === tn)
-        while (fn !== sn)
-            shift();
-    else
-        while (fn !== sn && (sn & 1n) === 1n)
-            shift();
-    let rest = proof;
-    let fr = hash;
-    if (fn !== sn) {
-        fr = rest[0] ?? no("is empty");
-        rest = rest.slice(1);
-    }
-    let sr = fr;
-    for (const c of rest) {
-        if (tn === 0n)
-            no("is too long");
-        if ((sn & 1n) === 1n || sn === tn) {
-            if (fn < sn)
-                fr = nodeHash(c, fr);
-            sr = nodeHash(c, sr);
-            while ((sn & 1n) === 0n && sn !== 0n)
-                shift();
-        }
-        else {
-            sr = nodeHash(sr, c);
-        }
-        shift();
-    }
-    if (tn !== 0n)
-        no("is too short");
-    if (!equalBytes(fr, hash) || !equalBytes(sr, head.root))
-        no("leads to another root");
+    verifySubtree("subtree consistency proof", start, end, hash, head, proof);
 }

@@ -1,11 +1,11 @@
 import { decodeHex, equalBytes, parseDecimal, utf8Length } from "./bytes.js";
 import { openCheckpoint } from "./checkpoint.js";
-import { Lines, MAX_REASON_BYTES, parseControlNote, verifyAll } from "./control.js";
+import { Lines, parseControlNote, readReason, verifyAll } from "./control.js";
 import { decodeEntry, MAX_CONTINUATION_BYTES } from "./entry.js";
-import { recast, recastAsync, refuse } from "./errors.js";
+import { checkBytes, recast, recastAsync, refuse } from "./errors.js";
 import { checkOrigin, partyOf, sameKey } from "./key.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
-import { parseNoteText, verifyNote } from "./note.js";
+import { parseNote, verifyNote } from "./note.js";
 import { parseProofFile } from "./proof_file.js";
 export async function openRetirement(note, crypto) {
     const parsed = parseControlNote(note);
@@ -20,9 +20,7 @@ export async function openRetirement(note, crypto) {
     for (const { name } of [log, successor])
         recast("note", "the name of a key names no log", () => checkOrigin(name));
     const reason = lines.value("reason");
-    const words = /^(?:planned|compromised|other) (.+)$/.exec(reason)?.[1];
-    if (words === undefined || utf8Length(words) > MAX_REASON_BYTES)
-        refuse("note", "`reason` is not a cause and words");
+    readReason(reason, ["planned", "compromised", "other"]);
     lines.end();
     await verifyAll(parsed, [log, successor], crypto);
     return { log, successor, reason };
@@ -42,10 +40,9 @@ export async function openRetirementProof(file, crypto) {
     return { retirement, loggedAt: entry.loggedAt, signed };
 }
 export async function openContinuation(note, log, crypto) {
-    if (utf8Length(note) > MAX_CONTINUATION_BYTES)
-        refuse("note", `the note has more than ${MAX_CONTINUATION_BYTES} bytes`);
+    checkBytes("note", "the note", utf8Length(note), MAX_CONTINUATION_BYTES);
     return recastAsync("note", "the continuation is rejected", async () => {
-        const { text } = await verifyNote(parseNoteText(note), [log], crypto);
+        const { text } = await verifyNote(parseNote(note), [log], crypto);
         const blank = text.indexOf("\n\n");
         if (blank < 0)
             refuse("note", "it has no proof");

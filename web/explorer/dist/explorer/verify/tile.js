@@ -42,17 +42,21 @@ export function parseTile(bytes, width) {
         return null;
     return Array.from({ length: width }, (_, at) => bytes.subarray(32 * at, 32 * at + 32));
 }
-export function readEntries(bytes, limit) {
-    const entries = [];
-    let at = 0;
-    while (entries.length < limit && at + 2 <= bytes.length) {
-        const end = at + 2 + (bytes[at] << 8) + bytes[at + 1];
+export const FRAME_BYTES = 2;
+export function readFrames(bytes, limit) {
+    const bounds = new Int32Array(limit + 1);
+    let [count, at] = [0, 0];
+    while (count < limit && at + FRAME_BYTES <= bytes.length) {
+        const end = at + FRAME_BYTES + (bytes[at] << 8) + bytes[at + 1];
         if (end > bytes.length)
             break;
-        entries.push(bytes.subarray(at + 2, end));
-        at = end;
+        bounds[++count] = at = end;
     }
-    return { entries, rest: at < bytes.length };
+    return { bounds, count, rest: at < bytes.length };
+}
+export function readEntries(bytes, limit) {
+    const { bounds, count, rest } = readFrames(bytes, limit);
+    return { entries: Array.from({ length: count }, (_, at) => bytes.subarray(bounds[at] + FRAME_BYTES, bounds[at + 1])), rest };
 }
 export function parseBundle(bytes, width) {
     const { entries, rest } = readEntries(bytes, width);

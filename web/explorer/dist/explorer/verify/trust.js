@@ -6,12 +6,8 @@ import { Policy } from "./policy.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { traced } from "./trace.js";
 export class Trust {
-    crypto;
-    log;
-    policy;
-    gateways;
-    onCheck = null;
     constructor(options) {
+        this.onCheck = null;
         this.crypto = new Crypto(options);
         this.log = parseVkey(options.logVkey);
         if (this.log.type !== 0x01)

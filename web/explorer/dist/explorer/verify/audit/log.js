@@ -1,13 +1,12 @@
 import { refuse, VerifyError } from "../errors.js";
 import { MAX_NOTE_BYTES } from "../note.js";
 import { formatTilePath, MAX_ENTRY_BYTES, parseBundle, TILE_WIDTH } from "../tile.js";
-const MAX_BUNDLE_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
+const MAX_OBJECT_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
 export class Log {
-    read;
     constructor(read) {
         this.read = read;
     }
-    async object(path, most) {
+    async #object(path, most) {
         let bytes;
         try {
             bytes = await this.read(path);
@@ -20,26 +19,23 @@ export class Log {
         return bytes === null || bytes.length > most ? null : bytes;
     }
     checkpoint() {
-        return this.object("checkpoint", MAX_NOTE_BYTES + 1);
+        return this.#object("checkpoint", MAX_NOTE_BYTES + 1);
     }
     async tile(level, index, width) {
-        const at = (wide) => formatTilePath({ level, index: BigInt(index), width: wide });
-        const most = 2 * TILE_WIDTH * 32;
-        const served = await this.object(at(width), most);
-        if (served !== null || width === TILE_WIDTH)
-            return served;
-        const full = await this.object(at(TILE_WIDTH), most);
-        return full?.length === TILE_WIDTH * 32 ? full.subarray(0, width * 32) : full;
+        const { bytes, isWhole } = await this.#part(level, index, width);
+        return isWhole && bytes.length === TILE_WIDTH * 32 ? bytes.subarray(0, width * 32) : bytes;
     }
     async bundle(index, width) {
-        const at = (wide) => formatTilePath({ level: "entries", index: BigInt(index), width: wide });
-        const served = await this.object(at(width), MAX_BUNDLE_BYTES);
+        const { bytes, isWhole } = await this.#part("entries", index, width);
+        const entries = isWhole ? parseBundle(bytes, TILE_WIDTH) : null;
+        return entries === null ? bytes : bytes.subarray(0, entries.slice(0, width).reduce((length, entry) => length + 2 + entry.length, 0));
+    }
+    async #part(level, index, width) {
+        const read = (wide) => this.#object(formatTilePath({ level, index: BigInt(index), width: wide }), MAX_OBJECT_BYTES);
+        const served = await read(width);
         if (served !== null || width === TILE_WIDTH)
-            return served;
-        const full = await this.object(at(TILE_WIDTH), MAX_BUNDLE_BYTES);
-        const entries = full === null ? null : parseBundle(full, TILE_WIDTH);
-        if (full === null || entries === null)
-            return full;
-        return full.subarray(0, entries.slice(0, width).reduce((length, entry) => length + 2 + entry.length, 0));
+            return { bytes: served, isWhole: false };
+        const full = await read(TILE_WIDTH);
+        return full === null ? { bytes: null, isWhole: false } : { bytes: full, isWhole: true };
     }
 }

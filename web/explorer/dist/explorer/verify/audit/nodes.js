@@ -1,9 +1,7 @@
-import { nodeHash } from "../merkle.js";
+import { nodeHash, split } from "../merkle.js";
 import { tileWidth } from "../tile.js";
 export class Nodes {
-    log;
-    size;
-    tiles = new Map();
+    #tiles = new Map();
     constructor(log, size) {
         this.log = log;
         this.size = size;
@@ -12,15 +10,15 @@ export class Nodes {
         const span = to - from;
         const height = span.toString(2).length - 1;
         if (span === 1n << BigInt(height) && from % span === 0n)
-            return this.perfect(from, height);
-        const middle = from + (1n << BigInt((span - 1n).toString(2).length - 1));
+            return this.#perfect(from, height);
+        const middle = from + split(span);
         const [left, right] = [await this.node(from, middle), await this.node(middle, to)];
         return left === null || right === null ? null : nodeHash(left, right);
     }
-    async perfect(from, height) {
+    async #perfect(from, height) {
         const level = Math.min(7, Math.floor(height / 8));
         const first = from >> BigInt(8 * level);
-        const tile = await this.tile(level, first / 256n);
+        const tile = await this.#tile(level, first / 256n);
         const count = 2 ** (height - 8 * level);
         const at = Number(first % 256n);
         if (tile === null || (at + count) * 32 > tile.length)
@@ -30,15 +28,15 @@ export class Nodes {
             hashes = hashes.flatMap((hash, place) => (place % 2 ? [nodeHash(hashes[place - 1], hash)] : []));
         return hashes[0];
     }
-    async tile(level, index) {
+    async #tile(level, index) {
         const name = `${level}/${index}`;
-        const known = this.tiles.get(name);
+        const known = this.#tiles.get(name);
         if (known !== undefined)
             return known;
         const width = tileWidth(level, index, this.size);
         const bytes = width === 0 ? null : await this.log.tile(level, Number(index), width);
         const tile = bytes !== null && bytes.length === width * 32 ? bytes : null;
-        this.tiles.set(name, tile);
+        this.#tiles.set(name, tile);
         return tile;
     }
     async inclusion(index) {
@@ -47,7 +45,7 @@ export class Nodes {
         if (index < 0n || index >= to)
             return null;
         while (to - from > 1n) {
-            const middle = from + (1n << BigInt((to - from - 1n).toString(2).length - 1));
+            const middle = from + split(to - from);
             spans.push(index < middle ? [middle, to] : [from, middle]);
             if (index < middle)
                 to = middle;
@@ -74,7 +72,7 @@ export class Nodes {
                     (to <= first ? left : right).push(hash);
                 return hash !== null;
             }
-            const middle = from + (1n << BigInt((to - from - 1n).toString(2).length - 1));
+            const middle = from + split(to - from);
             return (await collect(from, middle)) && collect(middle, to);
         };
         return (await collect(0n, this.size)) ? { left, right } : null;
@@ -84,7 +82,7 @@ export class Nodes {
         let [from, to, size, isWhole] = [0n, this.size, old, true];
         const spans = [];
         while (size !== to - from) {
-            const middle = 1n << BigInt((to - from - 1n).toString(2).length - 1);
+            const middle = split(to - from);
             if (size <= middle) {
                 spans.push([from + middle, to]);
                 to = from + middle;

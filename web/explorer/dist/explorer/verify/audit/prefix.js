@@ -17,9 +17,6 @@ export async function prefixRoot(log, size, head) {
     if (root === null || proof === null)
         return null;
     const proven = { size, root };
-    const verified = await orNull(Promise.resolve().then(() => {
-        verifyConsistency(proven, head, proof);
-        return proven;
-    }));
-    return verified?.root ?? null;
+    const verified = await orNull((async () => verifyConsistency(proven, head, proof))());
+    return verified === null ? null : root;
 }

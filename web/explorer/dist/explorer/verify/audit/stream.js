@@ -1,75 +1,75 @@
 import { equalBytes } from "../bytes.js";
-import { CompactRange } from "../merkle.js";
-export const placeOf = (stream, index) => ({ stream: BigInt(stream), entry: BigInt(index) });
+import { StreamTree } from "./stream_tree.js";
 export class Stream {
-    id;
-    aliveAt;
-    gateway = null;
-    key = null;
-    range = CompactRange.empty();
-    next = 0;
-    statements = 0;
-    lastStatement = null;
-    head = null;
-    heads = 0;
-    uncoveredSince = null;
-    closed = null;
-    succeeded = null;
-    withdrawn = null;
-    broken = null;
-    losses = 0;
-    constructor(id, aliveAt) {
+    constructor(id, aliveAt, found) {
         this.id = id;
         this.aliveAt = aliveAt;
+        this.found = found;
+        this.gateway = null;
+        this.key = null;
+        this.tree = new StreamTree();
+        this.next = 0;
+        this.statements = 0;
+        this.head = null;
+        this.heads = 0;
+        this.uncoveredSince = null;
+        this.closed = null;
+        this.succeeded = null;
+        this.withdrawn = null;
+        this.broken = null;
+        this.losses = 0;
     }
-    checkOpen(index, found) {
+    #add(kind, index, words) {
+        return this.found.add(kind, { stream: BigInt(this.id), entry: BigInt(index) }, words);
+    }
+    checkOpen(index) {
         const ended = this.closed ?? this.succeeded;
         if (ended === null)
             return;
-        found.add("entry-after-close", placeOf(this.id, index), `stream ${this.id} ended at entry ${ended}`);
+        this.#add("entry-after-close", index, `stream ${this.id} ended at entry ${ended}`);
     }
-    checkNotWithdrawn(index, now, what, found) {
+    checkNotWithdrawn(index, now, what) {
         if (this.withdrawn === null || this.withdrawn.effective > now)
             return true;
-        found.add("revoked-key-used", placeOf(this.id, index), `${what} of stream ${this.id}, whose gateway's key was revoked at entry ${this.withdrawn.index}`);
+        this.#add("revoked-key-used", index, `${what} of stream ${this.id}, whose gateway's key was revoked at entry ${this.withdrawn.index}`);
         return false;
     }
-    checkSequence(index, sequence, found) {
+    checkSequence(index, sequence) {
         if (sequence === this.next)
             return;
         if (this.broken !== null)
-            return found.follows(this.broken);
-        this.broken = found.add("stream-gap", placeOf(this.id, index), `stream ${this.id} has sequence number ${sequence} where ${this.next} follows`);
+            return this.found.follows(this.broken);
+        this.broken = this.#add("stream-gap", index, `stream ${this.id} has sequence number ${sequence} where ${this.next} follows`);
     }
-    checkNotEnded(index, now, what, found) {
-        this.checkNotWithdrawn(index, now, what, found);
+    checkNotEnded(index, now, what) {
+        this.checkNotWithdrawn(index, now, what);
         if (this.succeeded === null)
             return;
-        found.add("entry-after-close", placeOf(this.id, index), `${what} of stream ${this.id}, which was succeeded at entry ${this.succeeded}`);
+        this.#add("entry-after-close", index, `${what} of stream ${this.id}, which was succeeded at entry ${this.succeeded}`);
     }
-    checkHeadTime(index, { head, timestamp }, found) {
+    checkHeadTime(index, { head, timestamp }) {
         const last = this.head;
         if (last === null)
             return;
         if (timestamp > last.timestamp || (timestamp === last.timestamp && head.size > last.head.size))
             return;
-        found.add("time-going-back", placeOf(this.id, index), "a head that is older than the one before it was written again");
+        this.#add("time-going-back", index, "a head that is older than the one before it was written again");
     }
-    checkHead(index, head, found) {
+    checkHead(index, head) {
         const last = this.head?.head;
         if (last !== undefined && last.size === head.size && !equalBytes(last.root, head.root)) {
-            const cause = found.add("stream-fork", placeOf(this.id, index), `two heads of size ${head.size} have different roots`);
+            const cause = this.#add("stream-fork", index, `two heads of size ${head.size} have different roots`);
             this.broken ??= cause;
             return false;
         }
         if (this.broken !== null) {
             if (head.size !== BigInt(this.next))
-                found.follows(this.broken);
+                this.found.follows(this.broken);
             return false;
         }
-        if (head.size === this.range.size && equalBytes(head.root, this.range.root()))
+        if (head.size === this.tree.size && equalBytes(head.root, this.tree.root()))
             return true;
-        this.broken = found.add("head-without-entries", placeOf(this.id, index), `the gateway signed ${head.size} statements, the log has ${this.range.size}, or other ones`);
+        this.broken = this.#add("head-without-entries", index, `the gateway signed ${head.size} statements, the log has ${this.tree.size}, or other ones`);
         return false;
     }
     owesHeadSince(isHouse) {

@@ -18,10 +18,7 @@ export function mismatch(level, index, width, found) {
     return found.add("tile-parent-mismatch", place, "the tile does not lead to the signed root");
 }
 export class Tiles {
-    size;
-    edge;
-    isEdgeRight;
-    parents = new Array(TILE_LEVELS + 1).fill(null);
+    #parents = new Array(TILE_LEVELS + 1).fill(null);
     constructor(size, edge, isEdgeRight) {
         this.size = size;
         this.edge = edge;
@@ -53,18 +50,18 @@ export class Tiles {
     enter(bundle, full, found) {
         for (let level = TILE_LEVELS - 1; level >= 1; level--) {
             const index = Math.floor(bundle / spanOf(level));
-            if (this.parents[level]?.index === index)
+            if (this.#parents[level]?.index === index)
                 continue;
             const served = full.find((tile) => tile.level === level && tile.index === index);
             const partial = this.edge[level] ?? null;
             const isPartial = index === Math.floor(this.size / spanOf(level + 1));
             if (served !== undefined)
-                this.parents[level] = this.fullParent(served, found);
+                this.#parents[level] = this.#fullParent(served, found);
             else
-                this.parents[level] = partial !== null && isPartial ? { index, hashes: partial, isRight: this.isEdgeRight } : null;
+                this.#parents[level] = partial !== null && isPartial ? { index, hashes: partial, isRight: this.isEdgeRight } : null;
         }
     }
-    fullParent({ level, index, bytes }, found) {
+    #fullParent({ level, index, bytes }, found) {
         const hashes = readTile(bytes, level, index, TILE_WIDTH, found);
         if (hashes === null)
             return null;
@@ -76,14 +73,14 @@ export class Tiles {
         return { index, hashes, isRight: expected?.isRight ?? false };
     }
     expected(level, index) {
-        const parent = this.parents[level + 1];
+        const parent = this.#parents[level + 1];
         const offset = index % TILE_WIDTH;
         if (!parent || parent.index !== Math.floor(index / TILE_WIDTH) || (offset + 1) * 32 > parent.hashes.length)
             return null;
         return { root: parent.hashes.subarray(offset * 32, offset * 32 + 32), isRight: parent.isRight };
     }
     compareComputed(level, index, computed, found) {
-        const parent = this.parents[level];
+        const parent = this.#parents[level];
         if (parent?.index === index && !parent.isRight && !equalBytes(parent.hashes, computed))
             mismatch(level, index, TILE_WIDTH, found);
     }
