@@ -32,6 +32,15 @@ impl CompactRange {
         Self { begin, end: begin, hashes: Vec::new() }
     }
 
+    /// The range of `leaves`, of which the first has index `begin`; `None` if it would end beyond leaf `u64::MAX`.
+    #[must_use]
+    pub fn of_leaves(begin: u64, leaves: &[Hash]) -> Option<Self> {
+        begin.checked_add(u64::try_from(leaves.len()).ok()?)?;
+        let mut range = Self::empty_at(begin);
+        leaves.iter().for_each(|leaf| range.append(*leaf));
+        Some(range)
+    }
+
     /// Takes up a range that was stored as its hashes.
     ///
     /// # Errors
@@ -84,6 +93,17 @@ impl CompactRange {
     #[must_use]
     pub fn hashes(&self) -> &[Hash] {
         &self.hashes
+    }
+
+    /// The hash of a node, if it is one of [`CompactRange::nodes`] and the range begins at leaf 0.
+    #[must_use]
+    pub fn node(&self, node: NodeId) -> Option<Hash> {
+        // From leaf 0 on there is a node for each bit of the size, the largest first.
+        let complete = self.end.checked_shr(node.level.into())?;
+        if self.begin != 0 || complete % 2 == 0 || node.index != complete - 1 {
+            return None;
+        }
+        self.hashes.get((complete / 2).count_ones() as usize).copied()
     }
 
     /// The root of the tree, if the range begins at leaf 0.

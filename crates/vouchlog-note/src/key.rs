@@ -325,6 +325,9 @@ impl fmt::Display for SignatureType {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
+    /// One of two implementations of ML-DSA-44 is wrong on this processor or in this build.
+    #[error("two implementations of ML-DSA-44 disagree on this machine: use an Ed25519 key")]
+    MlDsa44Disagrees,
     /// A key name was empty.
     #[error("the key name is empty")]
     EmptyName,

@@ -36,7 +36,7 @@ pub struct SigningKey {
 
 #[derive(Clone)]
 enum Secret {
-    Ed25519(ed25519_dalek::SigningKey),
+    Ed25519(Box<ed25519_dalek::SigningKey>),
     MlDsa44(ml_dsa_44::SecretKey),
     /// Not here: only the signer can use it. The key is Ed25519.
     Elsewhere(Arc<dyn Signer>),
@@ -55,10 +55,10 @@ impl SigningKey {
             SignatureType::Ed25519 | SignatureType::CosignatureEd25519 => {
                 let secret = ed25519_dalek::SigningKey::from_bytes(&seed);
                 let public = VerifyingKey::ed25519(name, signature_type, secret.verifying_key().to_bytes())?;
-                Ok(Self { secret: Secret::Ed25519(secret), public })
+                Ok(Self { secret: Secret::Ed25519(Box::new(secret)), public })
             }
             SignatureType::MlDsa44 => {
-                let secret = ml_dsa_44::SecretKey::from_seed(&seed);
+                let secret = ml_dsa_44::SecretKey::from_seed(&seed).ok_or(KeyError::MlDsa44Disagrees)?;
                 let public = VerifyingKey::ml_dsa_44(name, *secret.public_key().as_bytes());
                 Ok(Self { secret: Secret::MlDsa44(secret), public })
             }

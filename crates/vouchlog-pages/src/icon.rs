@@ -25,10 +25,28 @@ pub enum Icon {
     Held,
     /// The tree of the brand.
     Brand,
+    /// A magnifying glass: to search.
+    Search,
+    /// A padlock: a legal hold.
+    Lock,
+    /// A paper plane: to disclose.
+    Send,
+    /// A sheet: to download.
+    File,
+    /// Lines of a list: sessions.
+    Sessions,
+    /// A flag: findings.
+    Flag,
+    /// Head and shoulders: people, agents and credentials.
+    Person,
+    /// A briefcase: cases and holds.
+    Case,
+    /// A list on a sheet: legal duties.
+    Duty,
 }
 
 impl Icon {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 19] = [
         Self::Ok,
         Self::Bad,
         Self::Warn,
@@ -39,6 +57,15 @@ impl Icon {
         Self::Gone,
         Self::Held,
         Self::Brand,
+        Self::Search,
+        Self::Lock,
+        Self::Send,
+        Self::File,
+        Self::Sessions,
+        Self::Flag,
+        Self::Person,
+        Self::Case,
+        Self::Duty,
     ];
 
     /// Its name in the page, as an `id`.
@@ -54,6 +81,15 @@ impl Icon {
             Self::Gone => "i-gone",
             Self::Held => "i-held",
             Self::Brand => "i-brand",
+            Self::Search => "i-search",
+            Self::Lock => "i-lock",
+            Self::Send => "i-send",
+            Self::File => "i-file",
+            Self::Sessions => "i-sess",
+            Self::Flag => "i-flag",
+            Self::Person => "i-user",
+            Self::Case => "i-case",
+            Self::Duty => "i-duty",
         }
     }
 
@@ -88,6 +124,21 @@ impl Icon {
             Self::Brand => {
                 r#"<path class="line" d="M3 13.2L8 3l5 10.2M5.4 8.4h5.2"/><circle cx="8" cy="3" r="1.6"/><circle cx="3" cy="13.2" r="1.6"/><circle cx="13" cy="13.2" r="1.6"/>"#
             }
+            Self::Search => r#"<circle cx="7" cy="7" r="4.6"/><path d="M10.5 10.5L14 14"/>"#,
+            Self::Lock => {
+                r#"<rect x="3" y="7" width="10" height="7" rx="1.4"/><path d="M5.2 7V5a2.8 2.8 0 015.6 0v2"/>"#
+            }
+            Self::Send => r#"<path d="M14 2L7.2 8.8M14 2l-4.2 12-2.6-5.2L2 6.2z"/>"#,
+            Self::File => r#"<path d="M4 1.8h5.2L13 5.5v8.7H4zM9 1.8v4h4"/>"#,
+            Self::Sessions => r#"<path d="M2 4h12M2 8h12M2 12h7"/>"#,
+            Self::Flag => r#"<path d="M3.5 14.5V2h8.8l-1.8 3.2 1.8 3.2H3.5"/>"#,
+            Self::Person => {
+                r#"<circle cx="8" cy="5" r="2.8"/><path d="M2.6 14c.6-2.9 2.7-4.4 5.4-4.4s4.8 1.5 5.4 4.4"/>"#
+            }
+            Self::Case => {
+                r#"<rect x="1.8" y="5" width="12.4" height="8.8" rx="1.4"/><path d="M5.5 5V3.2c0-.6.5-1 1-1h3c.6 0 1 .4 1 1V5"/>"#
+            }
+            Self::Duty => r#"<path d="M4 1.8h8v12.4H4zM6.3 5h3.4M6.3 8h3.4M6.3 11h2"/>"#,
         }
     }
 }
@@ -98,8 +149,8 @@ pub fn icon(icon: Icon) -> Markup {
     html! { svg.ic viewBox="0 0 16 16" aria-hidden="true" { use href=(link) {} } }
 }
 
-/// The symbols that a body uses.
-pub(crate) fn sprite(body: &str) -> Markup {
+/// The symbols that a body uses. They stand once in a page, before the body.
+pub fn sprite(body: &str) -> Markup {
     let used = Icon::ALL.into_iter().filter(|icon| body.contains(&format!("href=\"#{}\"", icon.id())));
     html! {
         svg.sprite aria-hidden="true" {

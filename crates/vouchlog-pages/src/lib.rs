@@ -17,8 +17,8 @@ mod icon;
 mod page;
 mod parts;
 
-pub use icon::{Icon, icon};
-pub use page::{Page, Width};
+pub use icon::{Icon, icon, sprite};
+pub use page::{Page, STYLE, Width};
 pub use parts::{
     Bar, CheckedItem, Tone, bar, coverage, digest, grouped, limits, moment, pager, status, thousands,
 };

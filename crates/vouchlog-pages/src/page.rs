@@ -9,8 +9,8 @@ use vouchlog_merkle::sha256;
 
 use crate::icon::{Icon, icon, sprite};
 
-/// The only style of every page.
-const STYLE: &str = include_str!("style.css");
+/// The style of every page. A page that is one file has it inside and no other; a server adds what its forms need.
+pub const STYLE: &str = include_str!("style.css");
 
 /// What a browser may do with a page: apply [`STYLE`]. Nothing can run in it, and nothing is loaded.
 static POLICY: LazyLock<String> = LazyLock::new(|| {

@@ -141,6 +141,8 @@ group! {
         scope: DisclosureScope,
         /// The basis: the case or the request.
         basis: String,
+        /// To whom the fields were disclosed. Personal.
+        recipient: String,
         /// The records.
         records: Vec<RecordId>,
         /// The fields, as JSON pointers.
@@ -220,8 +222,20 @@ group! {
     }
 }
 
+words! {
+    /// What was decided about a finding.
+    FindingDecision {
+        /// It is open again.
+        Open,
+        /// Its cause is known, and stated as the reason.
+        Explained,
+        /// The risk is accepted.
+        Accepted,
+    }
+}
+
 group! {
-    /// An auditor's finding about a record (kind `finding`).
+    /// An auditor's finding about a record, or a decision about what a rule found in records (kind `finding`).
     FindingEvent {
         /// The code of the rule.
         code: String,
@@ -231,6 +245,16 @@ group! {
         rules: String,
         /// The message.
         message: String,
+        /// Of a decision: what was decided.
+        decision: FindingDecision,
+        /// Of a decision: the records in which the rule found it.
+        records: Vec<RecordId>,
+        /// Of a decision: the person or program responsible. Personal.
+        by: String,
+        /// Of a decision: the reason.
+        reason: String,
+        /// Of an accepted risk: the time until which it is accepted.
+        until: Timestamp,
     }
 }
 

@@ -43,13 +43,19 @@ pub enum Facet {
     Service,
     /// The provider's response id.
     Response,
-    /// A record this one points to: its intent, what it amends, what it discloses or erases.
+    /// A record this one points to: its intent, what it amends, what it discloses or erases, what it decides about.
     Refers,
+    /// A class of the data: of the input, the output, or a source.
+    DataClass,
+    /// What a credential allows.
+    Scope,
+    /// Who issued a credential.
+    Issuer,
 }
 
 impl Facet {
     /// Every facet.
-    pub const ALL: [Facet; 16] = [
+    pub const ALL: [Facet; 19] = [
         Self::Session,
         Self::Conversation,
         Self::Trace,
@@ -66,6 +72,9 @@ impl Facet {
         Self::Service,
         Self::Response,
         Self::Refers,
+        Self::DataClass,
+        Self::Scope,
+        Self::Issuer,
     ];
 
     /// Its name, on the command line and in messages.
@@ -87,6 +96,9 @@ impl Facet {
             Self::Service => "service",
             Self::Response => "response",
             Self::Refers => "refers",
+            Self::DataClass => "data-class",
+            Self::Scope => "scope",
+            Self::Issuer => "issuer",
         }
     }
 
@@ -139,6 +151,10 @@ impl Record {
         add(Facet::Device, body.device.value().and_then(|device| device.id.value()));
         for (_, credential) in self.credentials() {
             add(Facet::Credential, credential.id.value());
+            add(Facet::Issuer, credential.issuer.value());
+            for scope in credential.scope.value().into_iter().flatten() {
+                add(Facet::Scope, Some(scope));
+            }
         }
         for named in self.named_credentials() {
             add(Facet::Credential, Some(named));
@@ -150,6 +166,14 @@ impl Record {
         for decision in body.policy.value().into_iter().flatten() {
             let verdict = decision.verdict.value().and_then(|verdict| serde_json::to_value(verdict).ok());
             add(Facet::Verdict, verdict.and_then(|verdict| verdict.as_str().map(str::to_owned)).as_ref());
+        }
+        if let Some(data) = body.data.value() {
+            let of_text =
+                [&data.input_class, &data.output_class].into_iter().filter_map(Field::value).flatten();
+            let sources = data.sources.value().into_iter().flatten();
+            for class in of_text.chain(sources.filter_map(|source| source.class.value())) {
+                add(Facet::DataClass, Some(class));
+            }
         }
         for tool in body.tools.value().into_iter().flatten() {
             add(Facet::Tool, tool.name.value());
@@ -239,7 +263,10 @@ impl Record {
             records.extend(erasure.records.value().into_iter().flatten());
             records.extend(erasure.refused.value().into_iter().flatten());
         }
-        records.extend(body.finding.value().and_then(|event| event.record.value()));
+        if let Some(finding) = body.finding.value() {
+            records.extend(finding.record.value());
+            records.extend(finding.records.value().into_iter().flatten());
+        }
         records
     }
 }

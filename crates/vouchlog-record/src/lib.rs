@@ -54,8 +54,8 @@ pub use digest::{ArtifactDigest, Commitment, DigestError};
 pub use error::RecordError;
 pub use event::{
     Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
-    DisclosureScope, DoorActivity, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, HoldAction,
-    HoldEvent, RegisteredAgent, SealReason, SessionSeal, UnclaimedSpans,
+    DisclosureScope, DoorActivity, ErasureEvent, ErasureScope, FindingDecision, FindingEvent, Heartbeat,
+    HoldAction, HoldEvent, RegisteredAgent, SealReason, SessionSeal, UnclaimedSpans,
 };
 pub use facets::Facet;
 pub use field::Field;

@@ -81,7 +81,8 @@ fn disclosure(it: &DisclosureEvent) -> StepText {
     let of = describe(&it.records, |ids| records(ids));
     let fields = describe(&it.fields, |fields| count(fields.len() as u64, "field", "fields"));
     let basis = named(&it.basis).map(|basis| format!("on the basis of {basis}"));
-    StepText::shown(joined([Some(who), scope, of, fields, basis], ", "))
+    let recipient = named(&it.recipient).map(|recipient| format!("to {recipient}"));
+    StepText::shown(joined([Some(who), scope, of, fields, recipient, basis], ", "))
 }
 
 fn erasure(it: &ErasureEvent) -> StepText {
@@ -118,7 +119,15 @@ fn loss(it: &DeclaredLoss) -> StepText {
 fn finding(it: &FindingEvent) -> StepText {
     let about = describe(&it.record, |id| format!("about record {id}"));
     let head = joined([named(&it.code), about], " ");
-    StepText::shown(joined([Some(head), named(&it.message)], ": "))
+    if it.decision.is_absent() {
+        return StepText::shown(joined([Some(head), named(&it.message)], ": "));
+    }
+    let decision = describe(&it.decision, word).map(|decision| format!("finding {head} is {decision}"));
+    let of = describe(&it.records, |ids| format!("in {}", records(ids)));
+    let by = named(&it.by).map(|by| format!("by {by}"));
+    let until = describe(&it.until, |until| format!("until {}", time(*until)));
+    let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
+    StepText::shown(joined([Some(joined([decision, of, by], " ")), until, reason], ", "))
 }
 
 fn heartbeat(it: &Heartbeat) -> StepText {

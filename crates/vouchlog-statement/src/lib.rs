@@ -20,6 +20,6 @@ pub use presentation::{
     StreamIdentity, VerifiedPresentation, verify_presentation,
 };
 pub use statement::{
-    ClearClaims, Disclosure, DisclosureKind, IssuedStatement, StatementError, VerifiedStatement,
-    check_members, digest_of, issue, public_jwk, verify,
+    ClearClaims, Concealment, Disclosure, DisclosureKind, IssuedStatement, StatementError, VerifiedStatement,
+    check_members, digest_of, issue, issue_to_keep, public_jwk, verify,
 };

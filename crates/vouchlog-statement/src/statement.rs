@@ -24,13 +24,16 @@ use vouchlog_stream::{Digest, Evidence, StatementKind, StreamId};
 
 use crate::limits::MAX_SD_JWT_BYTES;
 
+mod again;
 mod claims;
 mod conceal;
+mod concealment;
 mod error;
 mod holder;
 mod issue;
 mod process;
 mod salts;
+mod seed;
 mod strict_json;
 mod verify;
 
@@ -38,8 +41,9 @@ mod verify;
 pub(crate) mod tests;
 
 pub use conceal::check_members;
+pub use concealment::Concealment;
 pub use error::StatementError;
-pub use issue::issue;
+pub use issue::{issue, issue_to_keep};
 pub use verify::verify;
 
 /// `alg` of the JWT: Ed25519 (RFC 8037).
@@ -110,6 +114,11 @@ impl Disclosure {
     /// What `encoded` encodes: the JSON of salt, name and value. `None` if it is no base64url of text.
     pub fn text(&self) -> Option<String> {
         String::from_utf8(decode(&self.encoded)?).ok()
+    }
+
+    /// Its digest, as the statement or the group that it stands in has it.
+    pub fn digest(&self) -> String {
+        process::disclosure_digest(&self.encoded)
     }
 
     /// The disclosure whose [`text`](Self::text) this is.

@@ -54,7 +54,7 @@ pub use opening::{Opening, OpeningError};
 pub use operators::{OperatorError, OperatorTerm, Operators};
 pub use place::LogPlace;
 pub use registry::{GatewayState, Revoked};
-pub use state::{Admitted, Fork, Run, StreamState, StreamStatus};
+pub use state::{Admitted, Fork, Run, StreamState, StreamStatus, range_of};
 pub use statement::{Digest, Evidence, Statement, StatementKind, stream_origin};
 pub use succession::{Continuation, RetirementProof, SuccessionError};
 pub use usage::{Amounts, Bounds, Counted, Day, QuotaState, Usage};

@@ -166,7 +166,7 @@ impl StreamState {
 
     /// How many statements it has.
     pub fn size(&self) -> u64 {
-        self.tree_head().size.get()
+        self.tree.size()
     }
 
     /// Size and root of its tree.
@@ -217,12 +217,24 @@ impl StreamState {
         first: LeafIndex,
         logged_at: LoggedAt,
     ) -> Result<Admitted, StreamError> {
+        let statements = range_of(old_size, leaves, head)?;
+        self.admit_range(&statements, head, first, logged_at)
+    }
+
+    /// The same for statements whose leaf hashes were put together before, by [`range_of`]: nearly all the hashing, which needs nothing
+    /// of the stream.
+    pub fn admit_range(
+        &mut self,
+        statements: &CompactRange,
+        head: &CosignedCheckpoint,
+        first: LeafIndex,
+        logged_at: LoggedAt,
+    ) -> Result<Admitted, StreamError> {
         self.check_plain(head)?;
-        let signed = head.head();
-        let count = u32::try_from(leaves.len()).map_err(|_| StreamError::Full(self.id))?;
-        if old_size.checked_add(u64::from(count)) != Some(signed.size.get()) {
-            let (signed, claimed, statements) = (signed.size.get(), old_size, u64::from(count));
-            return Err(StreamError::HeadSize { signed, claimed: claimed.min(MAX_STREAM_SIZE), statements });
+        let (signed, old_size) = (head.head(), statements.begin());
+        let count = u32::try_from(statements.end() - old_size).map_err(|_| StreamError::Full(self.id))?;
+        if statements.end() != signed.size.get() {
+            return Err(head_size(old_size, u64::from(count), head));
         }
         if let Some(known) = self.note_of_size(signed.size.get()).filter(|(root, _)| *root != signed.root) {
             return Err(self.record_fork(signed.size.get(), known.1, head.note()));
@@ -240,7 +252,7 @@ impl StreamState {
             return self.admit_head(head);
         }
         self.admit_statements(
-            leaves,
+            statements,
             head,
             Run { start: old_size, count, first, logged_at, root: signed.root, note: head.note().to_owned() },
         )
@@ -248,7 +260,7 @@ impl StreamState {
 
     fn admit_statements(
         &mut self,
-        leaves: &[Hash],
+        statements: &CompactRange,
         head: &CosignedCheckpoint,
         run: Run,
     ) -> Result<Admitted, StreamError> {
@@ -257,9 +269,7 @@ impl StreamState {
         }
         // Grown beside the old range, so that a refusal leaves the stream as it was.
         let mut grown = self.tree.range().ok_or(StreamError::Closed(self.id))?.clone();
-        for leaf in leaves {
-            grown.append(*leaf);
-        }
+        grown.merge(statements).expect("the statements begin where the stream ends");
         let computed = root(&grown);
         if computed != run.root {
             return Err(StreamError::Root { signed: run.root, computed });
@@ -357,6 +367,24 @@ impl StreamState {
     fn replayed(&self, head: &CosignedCheckpoint) -> StreamError {
         StreamError::Replayed { stream: self.id, signed: head.timestamp(), last: self.head_timestamp() }
     }
+}
+
+/// The statements of a request as one range of their stream, from their leaf hashes: what [`StreamState::admit_range`] takes. This is
+/// nearly all the hashing of a request and needs nothing but the request, so that many threads can do it.
+///
+/// # Errors
+/// [`StreamError::HeadSize`] where no stream is as long as the request claims.
+pub fn range_of(
+    old_size: u64,
+    leaves: &[Hash],
+    head: &CosignedCheckpoint,
+) -> Result<CompactRange, StreamError> {
+    CompactRange::of_leaves(old_size, leaves).ok_or_else(|| head_size(old_size, leaves.len() as u64, head))
+}
+
+fn head_size(claimed: u64, statements: u64, head: &CosignedCheckpoint) -> StreamError {
+    let signed = head.head().size.get();
+    StreamError::HeadSize { signed, claimed: claimed.min(MAX_STREAM_SIZE), statements }
 }
 
 #[cfg(test)]

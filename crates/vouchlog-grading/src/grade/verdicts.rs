@@ -68,18 +68,31 @@ impl Verdicts {
         operational_log_only: false,
     };
 
+    /// The questions by name, in the order of [`answers`](Self::answers).
+    pub const QUESTIONS: [&'static str; 9] = [
+        "authorized_known",
+        "executor_known",
+        "credential_valid_at_moment",
+        "attributable",
+        "auditable_interaction",
+        "interaction_level",
+        "governed",
+        "inference_level",
+        "complete",
+    ];
+
     /// The answers by name, in order.
     pub const fn answers(&self) -> [(&'static str, Answer); 9] {
         [
-            ("authorized_known", self.authorized_known),
-            ("executor_known", self.executor_known),
-            ("credential_valid_at_moment", self.credential_valid_at_moment),
-            ("attributable", self.attributable),
-            ("auditable_interaction", self.auditable_interaction),
-            ("interaction_level", self.interaction_level),
-            ("governed", self.governed),
-            ("inference_level", self.inference_level),
-            ("complete", self.complete),
+            (Self::QUESTIONS[0], self.authorized_known),
+            (Self::QUESTIONS[1], self.executor_known),
+            (Self::QUESTIONS[2], self.credential_valid_at_moment),
+            (Self::QUESTIONS[3], self.attributable),
+            (Self::QUESTIONS[4], self.auditable_interaction),
+            (Self::QUESTIONS[5], self.interaction_level),
+            (Self::QUESTIONS[6], self.governed),
+            (Self::QUESTIONS[7], self.inference_level),
+            (Self::QUESTIONS[8], self.complete),
         ]
     }
 }

@@ -94,6 +94,14 @@ fn sizes_around_tile_borders() {
     }
 }
 
+#[test]
+fn a_range_ends_within_64_bits() {
+    let last = CompactRange::of_leaves(u64::MAX - 1, &leaves(1)).unwrap();
+    assert_eq!(last.end(), u64::MAX);
+    assert_eq!(CompactRange::of_leaves(u64::MAX - 1, &leaves(2)), None);
+    assert_eq!(CompactRange::of_leaves(u64::MAX, &[]), Some(CompactRange::empty_at(u64::MAX)));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -117,6 +125,33 @@ proptest! {
         prop_assert_eq!(&extended, &want);
         prop_assert_eq!(&merged, &want);
         prop_assert_eq!(&appended, &want);
+        prop_assert_eq!(CompactRange::of_leaves(begin, &leaves), Some(want));
+    }
+
+    /// Every node of an edge is found by itself, and no other: neither its neighbours nor its parent or child.
+    #[test]
+    fn a_node_of_an_edge_is_found(end: u64, begin in 1..=u64::MAX) {
+        let nodes = CompactRange::nodes(0, end);
+        let edge = CompactRange::from_hashes(0, end, leaves(nodes.len())).unwrap();
+        for (node, hash) in nodes.iter().zip(edge.hashes()) {
+            prop_assert_eq!(edge.node(*node), Some(*hash));
+            let NodeId { level, index } = *node;
+            let others = [(level, index + 1), (level, index.wrapping_sub(1)), (level + 1, index / 2), (level, index ^ 1)];
+            let child = level.checked_sub(1).map(|below| (below, index.wrapping_mul(2)));
+            for (level, index) in others.into_iter().chain(child) {
+                let other = NodeId { level, index };
+                if !nodes.contains(&other) {
+                    prop_assert_eq!(edge.node(other), None, "{}", other);
+                }
+            }
+        }
+        prop_assert_eq!(edge.node(NodeId { level: 64, index: 0 }), None);
+        let (begin, end) = (begin.min(end), begin.max(end));
+        if begin > 0 {
+            let hashes = leaves(CompactRange::nodes(begin, end).len());
+            let elsewhere = CompactRange::from_hashes(begin, end, hashes).unwrap();
+            prop_assert!(CompactRange::nodes(begin, end).iter().all(|node| elsewhere.node(*node).is_none()));
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Finding values without reading them: only strings and brackets are looked at, so that a value with anything wrong in it still has
 //! an end, and its neighbours can be read.
 
+use memchr::{memchr2, memchr3};
+
 use super::{JsonError, MAX_DEPTH, is_space, next_byte, read};
 
 /// A JSON value that was found and not read.
@@ -249,14 +251,18 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<(), JsonError> {
         self.at += 1;
         loop {
-            match self.json.get(self.at).ok_or(JsonError::Ended)? {
-                b'"' => {
+            let rest = self.json.get(self.at..).ok_or(JsonError::Ended)?;
+            // Most of a record is text: what has no meaning here is passed over many bytes at a time.
+            let next =
+                if self.is_line { memchr3(b'"', b'\\', b'\n', rest) } else { memchr2(b'"', b'\\', rest) };
+            self.at += next.ok_or(JsonError::Ended)?;
+            match self.json.get(self.at) {
+                Some(b'\\') => self.at += 2,
+                Some(b'"') => {
                     self.at += 1;
                     return Ok(());
                 }
-                b'\\' => self.at += 2,
-                b'\n' if self.is_line => return Err(JsonError::Syntax(self.at)),
-                _ => self.at += 1,
+                _ => return Err(JsonError::Syntax(self.at)),
             }
         }
     }

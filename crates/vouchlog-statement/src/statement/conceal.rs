@@ -4,11 +4,16 @@
 //! else is a *field*, disclosed whole: scalars, arrays of anything else, what is empty, why a value is missing, and JSON
 //! of another format.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value, json};
 use vouchlog_record::{escape_pointer_token, is_content};
 
 use super::claims::{RESERVED, is_taken};
+use super::concealment::Concealment;
 use super::salts::Salts;
+use super::seed::Seed;
 use super::{DIGESTS, Disclosure, DisclosureKind, ELEMENT, JSON_TEXT, StatementError, encode};
 use crate::limits::{BUCKET, MAX_DEPTH, MAX_DISCLOSURES, MAX_GROUP_DEPTH, MAX_GROUPS, TOP_BUCKET};
 
@@ -35,22 +40,26 @@ pub(super) struct Concealed {
     pub(super) digests: Map<String, Value>,
     /// What stands in a group comes before the group.
     pub(super) disclosures: Vec<Disclosure>,
+    /// Facts that were left whole although they could have been taken apart.
+    whole: BTreeSet<String>,
 }
 
 /// Conceals a whole record.
 ///
 /// A record with too many fields is taken apart less, down to its groups alone: what an interaction holds must never be
 /// a way to keep it from being stated.
-pub(super) fn conceal(record: &Map<String, Value>) -> Result<Concealed, StatementError> {
+pub(super) fn conceal(record: &Map<String, Value>) -> Result<(Concealed, Concealment), StatementError> {
     check_members(record.keys())?;
-    let [deepest @ .., least] = DEPTHS;
-    for max_depth in deepest {
-        if let Some(concealed) = Concealer::new(max_depth, MAX_DISCLOSURES).record(record)? {
-            return Ok(concealed);
+    let seed = Seed::random()?;
+    for depth in DEPTHS {
+        // An attempt that is given up shows nothing, so the next may use the same seed.
+        let most = if depth == DEPTHS[DEPTHS.len() - 1] { usize::MAX } else { MAX_DISCLOSURES };
+        if let Some(mut concealed) = Concealer::new(seed.clone(), depth, most).record(record)? {
+            let whole = std::mem::take(&mut concealed.whole);
+            return Ok((concealed, Concealment::new(seed, depth, whole)));
         }
     }
-    let concealed = Concealer::new(least, usize::MAX).record(record)?;
-    Ok(concealed.expect("there is no limit to the number of its disclosures"))
+    unreachable!("there is no limit to the number of the last attempt's disclosures")
 }
 
 /// Whether a record with these members at its top can be stated. `id` and `kind`, which a statement has as claims of its own, are
@@ -68,7 +77,7 @@ pub fn check_members<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> Re
     }
 }
 
-struct Concealer {
+pub(super) struct Concealer<'a> {
     max_depth: usize,
     /// With more disclosures than this it is given up.
     most: usize,
@@ -76,27 +85,61 @@ struct Concealer {
     /// Where we are, as a JSON pointer.
     path: String,
     disclosures: Vec<Disclosure>,
+    /// Facts that are left whole although they could be taken apart.
+    whole: BTreeSet<String>,
+    /// How it was done before, if it is done again: then nothing is asked of what the model takes for content.
+    before: Option<Before<'a>>,
     /// JSON of the disclosure that is being made.
     json: Vec<u8>,
 }
 
+/// What a concealment decided.
+struct Before<'a> {
+    whole: &'a BTreeSet<String>,
+    /// Digests of the disclosures of content, by path.
+    withheld: &'a BTreeMap<String, String>,
+}
+
 /// What is left in the place of a value.
-struct Remainder {
-    value: Value,
+struct Remainder<'v> {
+    value: Cow<'v, Value>,
     /// Whether content is in it that is no disclosure of its own.
     kind: DisclosureKind,
 }
 
-impl Concealer {
-    fn new(max_depth: usize, most: usize) -> Self {
-        let (path, disclosures, json) = (String::new(), Vec::new(), Vec::new());
-        Self { max_depth, most, salts: Salts::default(), path, disclosures, json }
+impl<'a> Concealer<'a> {
+    fn new(seed: Seed, max_depth: usize, most: usize) -> Self {
+        Self {
+            max_depth,
+            most,
+            salts: Salts::of(seed),
+            path: String::new(),
+            disclosures: Vec::new(),
+            whole: BTreeSet::new(),
+            before: None,
+            json: Vec::new(),
+        }
     }
 
-    fn record(mut self, record: &Map<String, Value>) -> Result<Option<Concealed>, StatementError> {
+    /// One that does again what was done before.
+    pub(super) fn again(
+        seed: Seed,
+        max_depth: usize,
+        whole: &'a BTreeSet<String>,
+        withheld: &'a BTreeMap<String, String>,
+    ) -> Self {
+        Self { before: Some(Before { whole, withheld }), ..Self::new(seed, max_depth, usize::MAX) }
+    }
+
+    pub(super) fn record(mut self, record: &Map<String, Value>) -> Result<Option<Concealed>, StatementError> {
         let size = record.len().next_power_of_two().max(TOP_BUCKET);
         let Some(digests) = self.members(record, size, 1)? else { return Ok(None) };
-        Ok(Some(Concealed { digests, disclosures: self.disclosures }))
+        Ok(Some(Concealed { digests, disclosures: self.disclosures, whole: self.whole }))
+    }
+
+    /// The digest of what is here, if it is withheld.
+    fn withheld(&self) -> Option<String> {
+        self.before.as_ref()?.withheld.get(&self.path).cloned()
     }
 
     /// Conceals each member of an object whose members are `depth` steps from the top, and pads their digests to `size`.
@@ -109,15 +152,21 @@ impl Concealer {
         let mut digests = Vec::with_capacity(size);
         for (name, value) in object {
             let above = self.step(&escape_pointer_token(name));
-            let Some(left) = self.value(value, depth)? else { return Ok(None) };
-            digests.push(self.disclose(Some(name), &left)?);
+            let digest = match self.withheld() {
+                Some(digest) => digest,
+                None => {
+                    let Some(left) = self.value(value, depth)? else { return Ok(None) };
+                    self.disclose(Some(name), &left)?
+                }
+            };
+            digests.push(digest);
             self.path.truncate(above);
             if self.disclosures.len() > self.most {
                 return Ok(None);
             }
         }
         for _ in digests.len()..size {
-            digests.push(self.salts.decoy()?);
+            digests.push(self.salts.decoy());
         }
         // In the order of their bytes they say nothing about the order of the fields.
         digests.sort_unstable();
@@ -129,12 +178,18 @@ impl Concealer {
         let mut out = Vec::with_capacity(size);
         for (place, value) in list.iter().enumerate() {
             let above = self.step(&place.to_string());
-            let Some(left) = self.value(value, depth)? else { return Ok(None) };
-            out.push(json!({ ELEMENT: self.disclose(None, &left)? }));
+            let digest = match self.withheld() {
+                Some(digest) => digest,
+                None => {
+                    let Some(left) = self.value(value, depth)? else { return Ok(None) };
+                    self.disclose(None, &left)?
+                }
+            };
+            out.push(json!({ ELEMENT: digest }));
             self.path.truncate(above);
         }
         for _ in list.len()..size {
-            out.push(json!({ ELEMENT: self.salts.decoy()? }));
+            out.push(json!({ ELEMENT: self.salts.decoy() }));
         }
         Ok(Some(out))
     }
@@ -147,37 +202,48 @@ impl Concealer {
     }
 
     /// Conceals what is in a value; `None` once there are too many disclosures.
-    fn value(&mut self, value: &Value, depth: usize) -> Result<Option<Remainder>, StatementError> {
-        let is_content = is_content(&self.path);
-        if depth >= self.max_depth || is_whole(&self.path) {
-            let content = is_content || holds_content(&mut self.path, value);
-            let kind = DisclosureKind::content_if(content);
-            return Ok(Some(Remainder { value: field(value, depth), kind }));
+    fn value<'v>(&mut self, value: &'v Value, depth: usize) -> Result<Option<Remainder<'v>>, StatementError> {
+        if depth >= self.max_depth {
+            return Ok(Some(self.left_whole(value, depth)));
         }
+        let is_whole = match &self.before {
+            Some(before) => before.whole.contains(&self.path),
+            None => is_whole(&self.path),
+        };
         Ok(match value {
-            Value::Object(object) if is_group(object) => {
+            Value::Object(object) if is_group(object) && !is_whole => {
                 let size = object.len().next_multiple_of(BUCKET);
-                self.members(object, size, depth + 1)?
-                    .map(|members| Remainder { value: Value::Object(members), kind: DisclosureKind::Facts })
+                self.members(object, size, depth + 1)?.map(|members| group(Value::Object(members)))
             }
-            Value::Array(list) if !list.is_empty() && list.iter().all(is_group_value) => self
-                .elements(list, depth + 1)?
-                .map(|list| Remainder { value: Value::Array(list), kind: DisclosureKind::Facts }),
+            Value::Array(list) if is_list_of_groups(list) && !is_whole => {
+                self.elements(list, depth + 1)?.map(|list| group(Value::Array(list)))
+            }
             _ => {
-                let kind = DisclosureKind::content_if(holds_content(&mut self.path, value));
-                Some(Remainder { value: field(value, depth), kind })
+                let left = self.left_whole(value, depth);
+                if could_be_apart(value) && left.kind == DisclosureKind::Facts {
+                    self.whole.insert(self.path.clone());
+                }
+                Some(left)
             }
         })
     }
 
+    /// A value that is disclosed as it is.
+    fn left_whole<'v>(&mut self, value: &'v Value, depth: usize) -> Remainder<'v> {
+        // What was content before is withheld, and does not come here.
+        let is_content =
+            self.before.is_none() && (is_content(&self.path) || holds_content(&mut self.path, value));
+        Remainder { value: field(value, depth), kind: DisclosureKind::content_if(is_content) }
+    }
+
     /// Makes a disclosure of what is left of the value here; its digest.
-    fn disclose(&mut self, name: Option<&str>, left: &Remainder) -> Result<String, StatementError> {
+    fn disclose(&mut self, name: Option<&str>, left: &Remainder<'_>) -> Result<String, StatementError> {
         let Remainder { value, kind } = left;
-        let salt = self.salts.salt()?;
+        let salt = self.salts.salt(*kind)?;
         self.json.clear();
         let written = match name {
-            Some(name) => serde_json::to_writer(&mut self.json, &(salt, name, value)),
-            None => serde_json::to_writer(&mut self.json, &(salt, value)),
+            Some(name) => serde_json::to_writer(&mut self.json, &(salt, name, value.as_ref())),
+            None => serde_json::to_writer(&mut self.json, &(salt, value.as_ref())),
         };
         written.expect("JSON can be written to memory");
         let encoded = encode(&self.json);
@@ -186,6 +252,11 @@ impl Concealer {
         self.disclosures.push(Disclosure { path: self.path.clone(), encoded, content });
         Ok(digest)
     }
+}
+
+/// What is left of a group.
+fn group(value: Value) -> Remainder<'static> {
+    Remainder { value: Cow::Owned(value), kind: DisclosureKind::Facts }
 }
 
 /// Whether there is content below this place.
@@ -215,14 +286,25 @@ fn is_group(object: &Map<String, Value>) -> bool {
     !object.is_empty() && !object.keys().any(|name| name == MARK || RESERVED.contains(&name.as_str()))
 }
 
+fn is_list_of_groups(list: &[Value]) -> bool {
+    !list.is_empty() && list.iter().all(is_group_value)
+}
+
+fn could_be_apart(value: &Value) -> bool {
+    is_group_value(value) || value.as_array().is_some_and(|list| is_list_of_groups(list))
+}
+
 fn is_group_value(value: &Value) -> bool {
     value.as_object().is_some_and(is_group)
 }
 
 /// A value as it is disclosed whole. Content may be anything, so it may also hold a name that an SD-JWT reserves, or nest
 /// deeper than verifiers go: then its JSON is disclosed as text.
-fn field(value: &Value, depth: usize) -> Value {
-    if fits(value, MAX_DEPTH - depth) { value.clone() } else { json!({ JSON_TEXT: value.to_string() }) }
+fn field(value: &Value, depth: usize) -> Cow<'_, Value> {
+    match fits(value, MAX_DEPTH - depth) {
+        true => Cow::Borrowed(value),
+        false => Cow::Owned(json!({ JSON_TEXT: value.to_string() })),
+    }
 }
 
 /// Whether a value holds no reserved name and nests at most `depth` deep.

@@ -1,9 +1,12 @@
 //! Issuing: the record is concealed and the JWT signed.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 use vouchlog_note::{SignatureType, SigningKey};
 
 use super::conceal::{Concealed, conceal};
+use super::concealment::{Concealment, in_order};
 use super::{
     ALGORITHM, ClearClaims, DIGEST_ALGORITHM, HASH_ALGORITHM, IssuedStatement, StatementError, TYPE, encode,
 };
@@ -22,17 +25,30 @@ pub fn issue(
     record: &Map<String, Value>,
     key: &SigningKey,
 ) -> Result<IssuedStatement, StatementError> {
+    issue_to_keep(claims, record, key).map(|(issued, _)| issued)
+}
+
+/// The same, with what the disclosures of facts are made again from, so that they need not be kept.
+///
+/// # Errors
+/// Those of [`issue`].
+pub fn issue_to_keep(
+    claims: &ClearClaims,
+    record: &Map<String, Value>,
+    key: &SigningKey,
+) -> Result<(IssuedStatement, Concealment), StatementError> {
     claims.check()?;
     if key.verifying_key().signature_type() != SignatureType::CosignatureEd25519 {
         return Err(StatementError::KeyType);
     }
-    let Concealed { digests: mut payload, mut disclosures } = conceal(record)?;
+    let record = in_order(Cow::Borrowed(record));
+    let (Concealed { digests: mut payload, mut disclosures, .. }, concealment) = conceal(&record)?;
     payload.insert(DIGEST_ALGORITHM.to_owned(), HASH_ALGORITHM.into());
     payload.extend(claims.to_map());
     let jwt = sign(&Value::Object(payload), key)?;
     // A path sorts behind those it begins with, which are the groups it stands in.
     disclosures.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(IssuedStatement { jwt, disclosures })
+    Ok((IssuedStatement { jwt, disclosures }, concealment))
 }
 
 /// The JWT in the compact serialization (RFC 7515 section 7.1).

@@ -7,6 +7,7 @@ use vouchlog_stream::{Evidence, StatementKind, StreamId};
 
 use super::{ClearClaims, IssuedStatement, encode, issue};
 
+mod again;
 mod hiding;
 mod hostile;
 mod presenting;

@@ -38,6 +38,14 @@ impl Tree {
         }
     }
 
+    /// Its size. Unlike the head it takes no hashing.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Growing(range) => range.end(),
+            Self::Final(head) => head.size.get(),
+        }
+    }
+
     pub(super) fn head(&self) -> TreeHead {
         match self {
             Self::Growing(range) => TreeHead { size: range.size(), root: root(range) },
