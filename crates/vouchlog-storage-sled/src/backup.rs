@@ -68,10 +68,13 @@ pub fn backup(
     }
     make_dir(to)?;
     let reused = earlier.as_ref().map_or(0, |earlier| earlier.sealed);
-    let source = Segments::open_read_only(&from.join("sealed"), contents.sealed);
-    copy_segments(&source, to, reused, contents.sealed, progress)?;
+    // What is in an object store stays there: nothing in it is ever replaced.
+    if stamp.elsewhere.is_none() {
+        let source = Segments::open_read_only(&from.join("sealed"), contents.sealed);
+        copy_segments(&source, to, reused, contents.sealed, progress)?;
+    }
     write_living(to, &contents, signed)?;
-    Stamp { origin: stamp.origin.clone(), begun: true, ledger: true }.write(to)?;
+    Stamp { begun: true, ledger: true, ..stamp.clone() }.write(to)?;
     let mark = Mark { origin: stamp.origin.clone(), head, sealed: contents.sealed };
     write_file(&to.join(BACKUP), mark.to_text().as_bytes())?;
     Ok(Backup { origin: stamp.origin, head, reused })

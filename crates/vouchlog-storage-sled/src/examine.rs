@@ -37,8 +37,12 @@ pub struct Examined {
     pub origin: Option<String>,
     /// Whether a process has the store open.
     pub running: bool,
-    /// The store, unless both copies of its living part are unreadable.
+    /// The store, unless both copies of its living part are unreadable, or its sealed part is elsewhere.
     pub store: Option<ReadOnly>,
+    /// The last committed head, by the living part.
+    pub head: Option<TreeHead>,
+    /// The URL of the object store that has the sealed part, which was not examined.
+    pub objects: Option<String>,
     /// The lookup index, if there is one and it is whole.
     pub index: Option<RunIndex>,
     /// What is wrong with FORMAT, SIGNED, the ledger, sled or the lookup index.
@@ -80,13 +84,18 @@ pub fn examine(dir: &Path) -> Result<Option<Examined>, StoreError> {
     let index = look.index();
     drop(lock);
     let contents = look.compare(ledger, sled);
-    let store = contents.map(|contents| look.store(contents, signed));
-    if store.is_none() && is_begun {
+    let head = contents.as_ref().and_then(|contents| contents.head);
+    let objects = stamp.as_ref().and_then(|stamp| stamp.elsewhere.clone());
+    let store = match &objects {
+        None => contents.map(|contents| look.store(contents, signed)),
+        Some(_) => None,
+    };
+    if store.is_none() && is_begun && objects.is_none() {
         look.left_out.push("sealed/: no copy of the living part shows its expected size".into());
     }
     let Look { running, damages, left_out, notes, .. } = look;
     let origin = stamp.map(|stamp| stamp.origin);
-    Ok(Some(Examined { origin, running, store, index, damages, left_out, notes, scratch }))
+    Ok(Some(Examined { origin, running, store, head, objects, index, damages, left_out, notes, scratch }))
 }
 
 /// Whether FORMAT begins as that of every version does.

@@ -25,8 +25,8 @@ const PER_SEGMENT: u64 = 4096;
 const TILE_BYTES: usize = 8192;
 /// A bundle's place in the index file: offset and length.
 const SLOT_BYTES: usize = 12;
-/// Open files kept for reading.
-const MAX_OPEN_FILES: usize = 256;
+/// Open files kept for reading: half of the descriptors that a server's connections leave to its stores. Opening one again takes microseconds.
+const MAX_OPEN_FILES: usize = 32;
 /// 256 entries of 65,535 bytes, each behind its length.
 const MAX_BUNDLE_BYTES: u32 = 256 * 65_537;
 
@@ -51,6 +51,17 @@ struct Next {
 }
 
 impl Segments {
+    /// Opens segments beside a living part that is not in this directory and holds everything from `sealed` on: what an interrupted
+    /// sealing left behind is cut off. The caller keeps other processes out.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if they hold less than is sealed, or cannot be read.
+    pub fn open_at(dir: &Path, sealed: u64) -> Result<Self, StoreError> {
+        let segments = Self::open(dir, sealed)?;
+        segments.cut_to(sealed)?;
+        Ok(segments)
+    }
+
     /// Opens the segments in `dir`, of which everything below `sealed` is sealed, and verifies those of the last segment that
     /// the next bundle depends on. A damaged index is computed again from the bundles.
     pub(crate) fn open(dir: &Path, sealed: u64) -> Result<Self, StoreError> {

@@ -23,8 +23,10 @@ mod living;
 mod memory;
 mod memory_witness;
 mod place;
+mod residence;
 mod sealing;
 mod store;
+mod tenure;
 mod witness_store;
 
 pub use error::{CommitError, StoreError};
@@ -35,8 +37,10 @@ pub use living::{Epoch, Living, Sealed, Tail};
 pub use memory::{Fault, FaultPlan, MemoryStore};
 pub use memory_witness::MemoryWitnessStore;
 pub use place::{FileRange, Part};
+pub use residence::{Move, MoveId, Residence};
 pub use sealing::Sealing;
 pub use store::{Batch, Growth, Loaded, StateKey, Store};
+pub use tenure::Tenure;
 pub use witness_store::{
     MAX_WITNESS_CHANGES, MAX_WITNESS_STATE_BYTES, Revision, StoreIdentity, WitnessChange, WitnessCommitError,
     WitnessStore, check_witness_changes,

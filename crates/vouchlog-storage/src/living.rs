@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, FileRange, Loaded, Part, StoreError};
+use crate::{Batch, CommitError, FileRange, Loaded, Part, StoreError, Tenure};
 
 /// A tenure of one writer. Each claim gives the next number; a writer of an earlier epoch is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +65,16 @@ pub trait Living: Send + Sync + fmt::Debug + 'static {
     /// Why no commits are taken at the moment, if so. Never waits.
     fn impediment(&self) -> Option<String>;
 
+    /// Whether this process may sign; see [`Store::tenure`](crate::Store::tenure).
+    fn tenure(&self) -> Tenure {
+        Tenure::Held
+    }
+
+    /// Facts for operators; see [`Store::notes`](crate::Store::notes).
+    fn notes(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Lets go of the disk. Loading goes on.
     fn close(&self) -> Result<(), StoreError>;
 }
@@ -75,7 +85,8 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
     /// first directly after the last sealed one.
     ///
     /// # Errors
-    /// [`StoreError::Unsynced`] when a sync failed; after any other error the same may be tried again.
+    /// [`StoreError::Unsynced`] when a sync failed, [`StoreError::Conflict`] when another history is there already; after any
+    /// other error the same may be tried again.
     fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError>;
 
     /// A full tile that was put.
@@ -95,4 +106,34 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
 
     /// Replaces a damaged object by its verified bytes, durably; see [`Store::repair`](crate::Store::repair).
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError>;
+}
+
+impl<S: Sealed + ?Sized> Sealed for std::sync::Arc<S> {
+    fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError> {
+        (**self).put(tiles, bundles)
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
+        (**self).tile(tile)
+    }
+
+    fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
+        (**self).bundle(bundle)
+    }
+
+    fn place(&self, part: Part) -> Option<FileRange> {
+        (**self).place(part)
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        (**self).reread(part)
+    }
+
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        (**self).find_bundle(bundle, tile)
+    }
+
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        (**self).repair(part, bytes)
+    }
 }

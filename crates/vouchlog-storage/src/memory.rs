@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Growth, Loaded, StateKey, Store, StoreError, framing};
+use crate::{Batch, CommitError, Growth, Loaded, StateKey, Store, StoreError, Tenure, framing};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct MemoryStore {
     bundles: RwLock<HashMap<u64, Bytes>>,
     faults: Mutex<(FaultPlan, u64, u64)>,
     closed: Mutex<bool>,
+    /// None is held.
+    tenure: Mutex<Option<Tenure>>,
 }
 
 impl MemoryStore {
@@ -66,6 +68,11 @@ impl MemoryStore {
     /// Sets which calls fail from here on, and restarts the count.
     pub fn set_faults(&self, plan: FaultPlan) {
         *self.faults.lock() = (plan, 0, 0);
+    }
+
+    /// Sets whether the process may sign, as the lease of another store would.
+    pub fn set_tenure(&self, tenure: Tenure) {
+        *self.tenure.lock() = Some(tenure);
     }
 
     /// What a new process would find: everything committed, nothing that was only in memory.
@@ -82,6 +89,7 @@ impl MemoryStore {
             bundles: RwLock::new(bundles),
             faults: Mutex::default(),
             closed: Mutex::default(),
+            tenure: Mutex::default(),
         }
     }
 
@@ -204,6 +212,10 @@ impl Store for MemoryStore {
 
     fn impediment(&self) -> Option<String> {
         self.closed.lock().then(|| "the store is closed".into())
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.tenure.lock().clone().unwrap_or(Tenure::Held)
     }
 
     fn close(&self) -> Result<(), StoreError> {

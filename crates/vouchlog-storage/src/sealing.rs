@@ -10,7 +10,9 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Epoch, FileRange, Growth, Living, Loaded, Part, Sealed, Store, StoreError};
+use crate::{
+    Batch, CommitError, Epoch, FileRange, Growth, Living, Loaded, Part, Sealed, Store, StoreError, Tenure,
+};
 
 /// Full bundles worth a sealing of their own: with fewer, the syncs of the sealed part would cost more than they save.
 const WORTH_SEALING: usize = 64;
@@ -134,8 +136,12 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
                 Ok(())
             }
             Err(error) => {
-                if matches!(error, CommitError::Unknown(_)) {
-                    shared.stop_writing("the outcome of an earlier commit is unknown: reopen the store");
+                match &error {
+                    CommitError::Unknown(_) => {
+                        shared.stop_writing("the outcome of an earlier commit is unknown: reopen the store");
+                    }
+                    CommitError::Fenced(_) => shared.stop_writing("another process has taken over the log"),
+                    CommitError::Refused(_) | CommitError::Moved { .. } => {}
                 }
                 Err(error)
             }
@@ -188,7 +194,7 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
             return Err(StoreError::Io(reason));
         }
         self.shared.sealed.repair(part, bytes).inspect_err(|error| {
-            if matches!(error, StoreError::Unsynced(_)) {
+            if matches!(error, StoreError::Unsynced(_) | StoreError::Conflict(_)) {
                 self.shared.report(error);
             }
         })
@@ -199,6 +205,14 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
         let (stopped, failure) = (control.stopped.clone(), control.failure.clone());
         drop(control);
         stopped.or_else(|| self.shared.living.impediment()).or(failure)
+    }
+
+    fn tenure(&self) -> Tenure {
+        self.shared.living.tenure()
+    }
+
+    fn notes(&self) -> Vec<(String, String)> {
+        self.shared.living.notes()
     }
 
     fn close(&self) -> Result<(), StoreError> {
@@ -368,9 +382,10 @@ impl<L: Living, S: Sealed> Shared<L, S> {
         }
     }
 
-    /// A failed sync is final: the kernel reports a failed write-back once, so a later sync that succeeds proves nothing.
+    /// A failed sync is final: the kernel reports a failed write-back once, so a later sync that succeeds proves nothing. So is
+    /// another history in the place of this one.
     fn report(&self, error: &StoreError) {
-        if matches!(error, StoreError::Unsynced(_)) {
+        if matches!(error, StoreError::Unsynced(_) | StoreError::Conflict(_)) {
             tracing::error!(%error, "sealing failed; nothing more is written");
             self.stop_writing(&format!("{error}; restart to recover"));
         } else {
@@ -505,6 +520,20 @@ mod tests {
         std::thread::sleep(2 * RETRY_AFTER);
         assert_eq!(*store.living().sealed.lock(), 0);
         assert!(store.impediment().is_some());
+    }
+
+    #[test]
+    fn another_history_in_the_sealed_part_stops_all_writing() {
+        let failing = Failing(Mutex::new(vec![StoreError::Conflict("tile/0/000 has other bytes".into())]));
+        let store = Sealing::start(Plain::default(), failing).unwrap();
+        store.commit(None, batch(0)).unwrap();
+        wait_until(|| store.impediment().is_some());
+        let refused = store.commit(Some(256), batch(256)).unwrap_err();
+        assert!(
+            matches!(&refused, CommitError::Refused(reason) if reason.contains("other bytes")),
+            "{refused}"
+        );
+        assert_eq!(*store.living().sealed.lock(), 0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, TILE_WIDTH, TileId, TreeHead, TreeSize, tiles_of_growth};
 
-use crate::{CommitError, FileRange, Part, StoreError, framing};
+use crate::{CommitError, FileRange, Part, StoreError, Tenure, framing};
 
 /// Names a small state that is replaced whole, such as one stream's. At most [`StateKey::MAX_BYTES`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -182,6 +182,17 @@ pub trait Store: Send + Sync + 'static {
     /// Why the store takes no commits at the moment, if so: for a readiness check.
     fn impediment(&self) -> Option<String>;
 
+    /// Whether this process may sign for the log now. The engine asks before and after each signature, and shows none that was made
+    /// without a tenure. Never waits.
+    fn tenure(&self) -> Tenure {
+        Tenure::Held
+    }
+
+    /// Facts for operators that make nothing unready, each with a name: who leads the log, and since when. Never waits.
+    fn notes(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Seals what can be sealed and lets go of the disk. Later commits are refused; reads go on.
     fn close(&self) -> Result<(), StoreError>;
 }
@@ -223,6 +234,10 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
         (**self).place(part)
     }
 
+    fn describe(&self, part: Part) -> String {
+        (**self).describe(part)
+    }
+
     fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
         (**self).reread(part)
     }
@@ -237,6 +252,14 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     fn impediment(&self) -> Option<String> {
         (**self).impediment()
+    }
+
+    fn tenure(&self) -> Tenure {
+        (**self).tenure()
+    }
+
+    fn notes(&self) -> Vec<(String, String)> {
+        (**self).notes()
     }
 
     fn close(&self) -> Result<(), StoreError> {

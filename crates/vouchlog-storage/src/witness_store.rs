@@ -162,6 +162,16 @@ pub trait WitnessStore: Send + Sync + fmt::Debug + 'static {
     /// fails until the store is reopened.
     fn state(&self, origin: &Hash) -> Result<Option<Bytes>, StoreError>;
 
+    /// Hands over the states of these logs as other processes may have left them since: SHA-256 of the origin, revision, state. Nothing for a
+    /// store that is open in this process alone, the default.
+    fn refresh(
+        &self,
+        _origins: &[Hash],
+        _take: &mut dyn FnMut(Hash, Revision, Bytes),
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Makes all changes durable or none, if every log's revision is still the expected one. When this returns `Ok`, the
     /// changes survive a power cut.
     fn commit(&self, changes: &[WitnessChange]) -> Result<(), WitnessCommitError>;
@@ -184,6 +194,14 @@ impl<S: WitnessStore + ?Sized> WitnessStore for std::sync::Arc<S> {
 
     fn state(&self, origin: &Hash) -> Result<Option<Bytes>, StoreError> {
         (**self).state(origin)
+    }
+
+    fn refresh(
+        &self,
+        origins: &[Hash],
+        take: &mut dyn FnMut(Hash, Revision, Bytes),
+    ) -> Result<(), StoreError> {
+        (**self).refresh(origins, take)
     }
 
     fn commit(&self, changes: &[WitnessChange]) -> Result<(), WitnessCommitError> {

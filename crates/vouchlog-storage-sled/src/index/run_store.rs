@@ -38,7 +38,7 @@ pub(super) struct RunStore {
     access: Access,
     state: RwLock<State>,
     /// Held by what adds entries.
-    seen: Mutex<Seen>,
+    seen: Mutex<Reach>,
     signal: Mutex<Signal>,
     changed: Condvar,
 }
@@ -52,7 +52,7 @@ struct State {
 
 /// How far the index reached, and where that is written.
 #[derive(Debug)]
-struct Seen {
+struct Reach {
     size: u64,
     slots: Option<TwoSlots>,
 }
@@ -112,7 +112,7 @@ impl RunStore {
             disk,
             access,
             state: RwLock::new(state),
-            seen: Mutex::new(Seen { size: seen, slots }),
+            seen: Mutex::new(Reach { size: seen, slots }),
             signal: Mutex::default(),
             changed: Condvar::new(),
         })

@@ -6,6 +6,7 @@ mod care;
 mod crash;
 mod damage;
 mod forgetting;
+mod moving;
 mod opening;
 mod synthetic;
 mod witness;

@@ -31,11 +31,21 @@ fn the_stamp_says_whose_log_it_is_and_that_it_has_begun() {
 #[test]
 fn foreign_and_incomplete_directories_are_refused() {
     type Change = fn(&std::path::Path);
-    let cases: [(&str, Change, &str); 7] = [
+    let cases: [(&str, Change, &str); 9] = [
         (
             "another version",
+            |dir| write(dir, b"vouchlog store 5\norigin example.com/log\n"),
+            "format `vouchlog store 5`",
+        ),
+        (
+            "a move without its mark",
+            |dir| write(dir, b"vouchlog store 4\norigin example.com/log\n"),
+            "names no move",
+        ),
+        (
+            "no object store",
             |dir| write(dir, b"vouchlog store 3\norigin example.com/log\n"),
-            "format `vouchlog store 3`",
+            "does not name the object store",
         ),
         (
             "another log",
@@ -202,7 +212,7 @@ fn a_full_disk_refuses_commits_and_nothing_else() {
     let store = open(dir.path()).unwrap();
     grow(&store, None, 600, 200);
     drop(store);
-    let options = Options { min_free_bytes: u64::MAX };
+    let options = Options { min_free_bytes: u64::MAX, ..Options::default() };
     let store = SledStore::open(dir.path(), ORIGIN, options).unwrap();
     assert_eq!(check(&store), 600);
     let error = store.commit(Some(600), crate::synthetic::batch(600, 601)).unwrap_err();

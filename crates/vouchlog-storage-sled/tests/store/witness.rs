@@ -209,7 +209,7 @@ fn a_count_that_lags_is_no_damage() {
 #[test]
 fn a_full_disk_refuses_and_breaks_nothing() {
     let dir = closed(2);
-    let full = Options { min_free_bytes: u64::MAX };
+    let full = Options { min_free_bytes: u64::MAX, ..Options::default() };
     let store = SledWitnessStore::open(dir.path(), IDENTITY, full).unwrap();
     let change = WitnessChange { origin: log(50), expected: Revision::NONE, state: Bytes::new() };
     let outcome = store.commit(&[change]);
