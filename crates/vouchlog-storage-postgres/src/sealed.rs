@@ -1,0 +1,180 @@
+//! The sealed part of a small log in the same database: tiles and bundles as rows that never change again.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
+use sqlx::Row as _;
+use vouchlog_merkle::{TileId, leaf_hash};
+use vouchlog_storage::{FileRange, Part, Sealed, StoreError, framing};
+
+use crate::database::{Database, QUERY_PATIENCE};
+use crate::outcome::signed;
+
+/// Bytes sent in one statement.
+const STATEMENT_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of objects kept in memory: readers ask for the newest ones again and again.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// The level under which bundles are kept.
+const BUNDLES: i16 = -1;
+
+/// The sealed part of a log in PostgreSQL.
+pub struct PostgresSealed {
+    database: Database,
+    log: i32,
+    cache: Mutex<Cache<Part, Bytes, Weight>>,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Part, Bytes> for Weight {
+    fn weight(&self, _: &Part, bytes: &Bytes) -> u64 {
+        bytes.len() as u64 + 64
+    }
+}
+
+type Object = (i16, i64, Bytes);
+
+fn key(part: Part) -> (i16, i64) {
+    match part {
+        Part::Tile(tile) => (i16::from(tile.level), signed(tile.index)),
+        Part::Bundle(bundle) => (BUNDLES, signed(bundle)),
+    }
+}
+
+impl PostgresSealed {
+    pub(crate) fn new(database: Database, log: i32) -> Self {
+        // A tile has 8 KiB, a bundle rarely less.
+        let items = usize::try_from(CACHE_BYTES / 8192).unwrap_or(usize::MAX);
+        Self { database, log, cache: Mutex::new(Cache::with_weighter(items, CACHE_BYTES, Weight)) }
+    }
+
+    fn write(&self, objects: Vec<Object>, replaces: bool) -> Result<(), StoreError> {
+        let (log, objects) = (self.log, Arc::new(objects));
+        let sql = if replaces {
+            "INSERT INTO vouchlog_sealed (log, level, index, bytes)
+             SELECT $1, u.level, u.index, u.bytes FROM unnest($2::smallint[], $3::bigint[], $4::bytea[]) AS u(level, index, bytes)
+             ON CONFLICT (log, level, index) DO UPDATE SET bytes = excluded.bytes"
+        } else {
+            "INSERT INTO vouchlog_sealed (log, level, index, bytes)
+             SELECT $1, u.level, u.index, u.bytes FROM unnest($2::smallint[], $3::bigint[], $4::bytea[]) AS u(level, index, bytes)
+             ON CONFLICT (log, level, index) DO NOTHING"
+        };
+        self.database.query(QUERY_PATIENCE, move |connection| {
+            let objects = objects.clone();
+            Box::pin(async move {
+                let levels: Vec<i16> = objects.iter().map(|(level, ..)| *level).collect();
+                let indexes: Vec<i64> = objects.iter().map(|(_, index, _)| *index).collect();
+                let bytes: Vec<&[u8]> = objects.iter().map(|(.., bytes)| &bytes[..]).collect();
+                let write = sqlx::query(sql).bind(log).bind(levels).bind(indexes).bind(bytes);
+                write.execute(connection).await.map(drop)
+            })
+        })
+    }
+
+    /// Reads an object from the database.
+    fn fetch(&self, part: Part) -> Result<Bytes, StoreError> {
+        let (log, (level, index)) = (self.log, key(part));
+        let bytes: Option<Vec<u8>> = self.database.query(QUERY_PATIENCE, move |connection| {
+            Box::pin(async move {
+                let object = sqlx::query(
+                    "SELECT bytes FROM vouchlog_sealed WHERE log = $1 AND level = $2 AND index = $3",
+                );
+                let row = object.bind(log).bind(level).bind(index).fetch_optional(connection).await?;
+                row.map(|row| row.try_get(0)).transpose()
+            })
+        })?;
+        let bytes = bytes.ok_or_else(|| StoreError::Damaged(format!("{part} is missing in the database")))?;
+        Ok(bytes.into())
+    }
+
+    fn get(&self, part: Part) -> Result<Bytes, StoreError> {
+        if let Some(bytes) = self.cache.lock().get(&part) {
+            return Ok(bytes.clone());
+        }
+        let bytes = self.fetch(part)?;
+        self.cache.lock().insert(part, bytes.clone());
+        Ok(bytes)
+    }
+}
+
+impl Sealed for PostgresSealed {
+    fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError> {
+        let tiles = tiles.iter().map(|(tile, bytes)| (Part::Tile(*tile), bytes));
+        let bundles = bundles.iter().map(|(bundle, bytes)| (Part::Bundle(*bundle), bytes));
+        let (mut objects, mut length) = (Vec::new(), 0);
+        for (part, bytes) in tiles.chain(bundles) {
+            if length + bytes.len() > STATEMENT_BYTES && !objects.is_empty() {
+                self.write(std::mem::take(&mut objects), false)?;
+                length = 0;
+            }
+            let (level, index) = key(part);
+            objects.push((level, index, bytes.clone()));
+            length += bytes.len();
+        }
+        if objects.is_empty() { Ok(()) } else { self.write(objects, false) }
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
+        self.get(Part::Tile(tile))
+    }
+
+    /// What is read from the database is compared with the tile over it.
+    fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
+        let part = Part::Bundle(bundle);
+        if let Some(bytes) = self.cache.lock().get(&part) {
+            return Ok(bytes.clone());
+        }
+        let (bytes, tile) = (self.fetch(part)?, self.tile(TileId { level: 0, index: bundle })?);
+        if !is_covered(&bytes, &tile) {
+            return Err(StoreError::Damaged(format!(
+                "{part} in the database is not the one its tile covers"
+            )));
+        }
+        self.cache.lock().insert(part, bytes.clone());
+        Ok(bytes)
+    }
+
+    /// None: it lies in no file.
+    fn place(&self, _: Part) -> Option<FileRange> {
+        None
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        self.fetch(part)
+    }
+
+    /// A bundle is found by its key or not at all; its tile shows whether it is the right one.
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let bytes = self.fetch(Part::Bundle(bundle))?;
+        Ok(is_covered(&bytes, tile).then_some(bytes))
+    }
+
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        let (level, index) = key(part);
+        self.write(vec![(level, index, bytes.clone())], true)?;
+        self.cache.lock().remove(&part);
+        Ok(())
+    }
+}
+
+/// Whether a tile has the hashes of a bundle's entries.
+fn is_covered(bundle: &Bytes, tile: &[u8]) -> bool {
+    let Some(starts) = framing::starts(bundle) else { return false };
+    let ends = starts.iter().skip(1).copied().chain(u32::try_from(bundle.len()));
+    let leaves = starts.iter().zip(ends).flat_map(|(start, end)| {
+        let entry = bundle.get(*start as usize + 2..end as usize).unwrap_or_default();
+        *leaf_hash(entry).as_bytes()
+    });
+    leaves.eq(tile.iter().copied())
+}
+
+impl fmt::Debug for PostgresSealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresSealed({:?}, log {})", self.database, self.log)
+    }
+}
