@@ -59,7 +59,7 @@ pub(crate) struct Draft<'a> {
 }
 
 /// A finished draft.
-pub(crate) struct Drafted {
+pub(crate) struct FinishedDraft {
     pub(crate) entries: Framed,
     /// Leaf hashes of the entries.
     pub(crate) leaves: Vec<Hash>,
@@ -105,8 +105,15 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(crate) fn finish(self) -> Drafted {
-        Drafted {
+    /// Makes room for so many statements, so that what is drafted is not copied as it grows.
+    pub(crate) fn reserve(&mut self, statements: usize) {
+        self.bytes.reserve(statements * (2 + StatementEntry::BYTES));
+        self.starts.reserve(statements);
+        self.leaves.reserve(statements);
+    }
+
+    pub(crate) fn finish(self) -> FinishedDraft {
+        FinishedDraft {
             entries: Framed { bytes: self.bytes.freeze(), starts: self.starts },
             leaves: self.leaves,
             streams: self.streams.into_values().collect(),
@@ -130,7 +137,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn append(&mut self, append: &Append) -> Result<Done> {
         let count = append.statements.len() as u64;
         let stream = self.find(append.stream)?;
-        let is_new = count == 0 || append.old_size.saturating_add(count) > stream.size();
+        let is_new = count == 0 || append.range.end() > stream.size();
         let again = count == 0 && append.close && stream.status() == StreamStatus::Closed;
         if again && stream.tree_head() == append.head.head() {
             return Ok(Done::HeadOnly(stream.size()));
@@ -152,7 +159,7 @@ impl<'a> Draft<'a> {
                 self.push_statements(append.stream, &run, &append.statements);
                 Done::Appended(run)
             }
-            Admitted::HeadOnly => Done::HeadOnly(append.old_size),
+            Admitted::HeadOnly => Done::HeadOnly(append.range.end()),
         };
         self.charge(gateway.name(), &amounts);
         if append.close {
@@ -165,13 +172,13 @@ impl<'a> Draft<'a> {
 
     fn admit(&mut self, append: &Append) -> Result<Admitted> {
         let (first, now) = (self.next(), self.now);
-        let Append { stream: id, old_size, leaves, head, .. } = append;
+        let Append { stream: id, range, head, .. } = append;
         let Some(recalled) = self.recalled.get_mut(id) else {
             let stream = self.stream_mut(*id).ok_or_else(|| unknown_stream(*id))?;
-            return Ok(stream.admit(*old_size, leaves, head, first, now)?);
+            return Ok(stream.admit_range(range, head, first, now)?);
         };
         // It has ended, so it takes nothing. Only the evidence of a fork brings it back to memory.
-        let admitted = recalled.admit(*old_size, leaves, head, first, now);
+        let admitted = recalled.admit_range(range, head, first, now);
         if recalled.fork().is_some() {
             self.stream_mut(*id);
         }
@@ -309,7 +316,6 @@ impl<'a> Draft<'a> {
 
     fn push_statements(&mut self, stream: StreamId, run: &Run, statements: &[Statement]) {
         let logged_at = self.now;
-        self.bytes.reserve(statements.len() * (2 + StatementEntry::BYTES));
         for (statement, sequence) in statements.iter().zip(run.start..) {
             let sequence = SequenceNumber::new(sequence).expect("the stream admitted it");
             let entry = StatementEntry { logged_at, stream, sequence, statement: *statement };

@@ -146,22 +146,14 @@ pub(crate) fn frame(pieces: &[Bytes]) -> Option<Framed> {
 
 /// The perfect nodes of a just grown tree: those the growth completed, and those of the compact range before it.
 pub(crate) struct PerfectNodes<'a> {
-    before: Vec<NodeId>,
-    hashes: &'a [Hash],
-    grown: &'a Nodes,
+    pub(crate) before: &'a CompactRange,
+    pub(crate) grown: &'a Nodes,
 }
 
-impl<'a> PerfectNodes<'a> {
-    pub(crate) fn new(before: &'a CompactRange, grown: &'a Nodes) -> Self {
-        Self { before: CompactRange::nodes(0, before.end()), hashes: before.hashes(), grown }
-    }
-
+impl PerfectNodes<'_> {
     /// The hashes of nodes; `None` when one is neither new nor on the old edge.
     pub(crate) fn find(&self, wanted: &[NodeId]) -> Option<Vec<Hash>> {
-        let old = |node: &NodeId| {
-            let at = self.before.iter().position(|before| before == node)?;
-            self.hashes.get(at).copied()
-        };
-        wanted.iter().map(|node| self.grown.node(*node).or_else(|| old(node))).collect()
+        let hash = |node: &NodeId| self.grown.node(*node).or_else(|| self.before.node(*node));
+        wanted.iter().map(hash).collect()
     }
 }

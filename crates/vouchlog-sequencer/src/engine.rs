@@ -26,6 +26,7 @@ use crate::scrubber::Scrubber;
 use crate::state::Shared;
 use crate::witnesses::{WitnessState, Witnessing};
 
+mod overview;
 mod reading;
 
 /// A log in this process. Clones are the same log; it stops when the last one is dropped, or on [`Engine::stop`].
@@ -81,6 +82,11 @@ impl<S: Store> Engine<S> {
     /// policy, the newest that satisfies it, or none yet.
     pub fn published(&self) -> Option<Arc<Published>> {
         self.inner.shared.publisher.published()
+    }
+
+    /// Size up to which tiles and bundles are sealed.
+    pub fn sealed_size(&self) -> u64 {
+        self.inner.shared.store.sealed_size()
     }
 
     /// What the log knows of each of its witnesses.
@@ -146,6 +152,9 @@ impl<S: Store> Engine<S> {
         }
         if let Some(witnessing) = &self.inner.witnessing {
             readiness = readiness.unless("witnesses", witnessing.impediment());
+        }
+        for (name, text) in shared.store.notes() {
+            readiness = readiness.note(name, text);
         }
         // A retired log only serves reads, so it is ready.
         if let Some(retired) = self.retired() {
@@ -247,7 +256,7 @@ impl<S: Store> Appender for Engine<S> {
         }
     }
 
-    #[tracing::instrument(name = "append", skip_all, fields(stream = request.stream.get(), statements = request.statements.len(), size))]
+    #[tracing::instrument(name = "append", level = "debug", skip_all, fields(stream = request.stream.get(), statements = request.statements.len(), size))]
     async fn append(&self, request: api::Append) -> Result<Appended> {
         let (stream, wait_for) = (request.stream, request.wait_for);
         self.check_level(wait_for)?;
@@ -273,7 +282,7 @@ impl<S: Store> Appender for Engine<S> {
         }
     }
 
-    #[tracing::instrument(name = "append", skip_all, fields(stream, statements = request.statements.len(), size))]
+    #[tracing::instrument(name = "append", level = "debug", skip_all, fields(stream, statements = request.statements.len(), size))]
     async fn append_house(&self, request: api::HouseAppend) -> Result<HouseAppended> {
         let wait_for = request.wait_for;
         self.check_level(wait_for)?;
@@ -379,7 +388,7 @@ fn stream_info(state: &StreamState, gateway: &GatewayState, operator_changes: Ve
 fn fresh_proof(committed: &Committed, first: LeafIndex, count: u64) -> Result<RangeProof> {
     let size: TreeSize = committed.head.tree.size;
     let plan = RangeProof::plan(first, count, size)?;
-    let nodes = PerfectNodes::new(&committed.before, &committed.nodes);
+    let nodes = PerfectNodes { before: &committed.before, grown: &committed.nodes };
     let missing = || Error::internal("the new tree lacks a node of its own proof");
     let left = nodes.find(plan.left().nodes()).ok_or_else(missing)?;
     let right = nodes.find(plan.right().nodes()).ok_or_else(missing)?;

@@ -9,12 +9,12 @@ use std::collections::HashSet;
 
 use vouchlog_stream::{StreamId, StreamState};
 
-use crate::draft::Drafted;
+use crate::draft::FinishedDraft;
 use crate::limits::MAX_BATCH_EVICTIONS;
 use crate::state::{Eviction, Shared};
 
 /// The streams that can be evicted beside a batch. Those the batch touches are left for later.
-pub(crate) fn evictable<S>(shared: &Shared<S>, drafted: &Drafted) -> Eviction {
+pub(crate) fn evictable<S>(shared: &Shared<S>, drafted: &FinishedDraft) -> Eviction {
     let directory = shared.directory.read();
     let count = directory.ended().saturating_sub(shared.options.kept_ended_streams);
     let Some(index) = shared.index.as_deref().filter(|_| count > 0) else {

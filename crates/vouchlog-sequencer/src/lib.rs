@@ -15,6 +15,7 @@
 
 mod commit;
 mod config;
+pub mod copying;
 mod draft;
 mod edge;
 mod evict;

@@ -72,9 +72,11 @@ impl<S: Store> Engine<S> {
         check_remembered(&store, loaded.head, index.as_deref())?;
         // The head is committed, so signing it again is signing the same; a process that ended before it signed is made up for.
         store.note_signed(loaded.head)?;
+        check_tenure(&store)?;
         let head = signer.sign(loaded.head, logged_at(config.clock.now()).max(tree.logged_at));
         tree.head = Some(head.map_err(|error| EngineError::Key(error.to_string()))?);
-        let found = Found { store, index, operator, loaded, retired };
+        check_tenure(&store)?;
+        let found = CheckedLog { store, index, operator, loaded, retired };
         let shared = share(&config, found, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
@@ -130,6 +132,14 @@ impl<S: Store> Engine<S> {
     }
 }
 
+/// Whether this process may sign: asked before and after, since loading a log can outlast a lease.
+fn check_tenure<S: Store>(store: &S) -> Result<(), EngineError> {
+    match store.tenure().obstacle() {
+        Some(reason) => Err(StoreError::Leased(reason.to_owned()).into()),
+        None => Ok(()),
+    }
+}
+
 /// Any party that remembers more of the log than its store holds shows that the store is an old copy. What such a log signed next would
 /// be a second history.
 fn check_remembered<S: Store>(
@@ -156,7 +166,7 @@ fn check_remembered<S: Store>(
 }
 
 /// The log as it was found, opened and checked.
-struct Found<S> {
+struct CheckedLog<S> {
     store: S,
     index: Option<Arc<dyn Index>>,
     operator: VerifyingKey,
@@ -167,7 +177,7 @@ struct Found<S> {
 /// What all parts of the log work with.
 fn share<S: Store>(
     config: &Config,
-    Found { store, index, operator, loaded, retired }: Found<S>,
+    CheckedLog { store, index, operator, loaded, retired }: CheckedLog<S>,
     tree: &Tree,
     feeders: Option<&Feeders>,
     registry: &mut Registry,

@@ -11,7 +11,7 @@ use vouchlog_runtime::charge;
 use vouchlog_storage::Store;
 use vouchlog_stream::{
     Enrolment, Evidence, Quota, Retirement, Revocation, Statement, StatementKind, StreamOpening, StreamState,
-    StreamStatus, stream_origin,
+    StreamStatus, range_of, stream_origin,
 };
 
 use crate::draft::{Draft, Parties, note_error, opened_before, retired_operator};
@@ -55,8 +55,7 @@ pub(crate) fn append<S: Store>(shared: &Shared<S>, request: api::Append) -> Resu
     }
     let append = Append {
         stream: request.stream,
-        old_size: request.old_size,
-        leaves: leaves(&request.statements),
+        range: range_of(request.old_size, &leaves(&request.statements), &head)?,
         statements: request.statements,
         head,
         close: request.close,

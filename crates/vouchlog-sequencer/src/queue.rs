@@ -67,10 +67,9 @@ pub(crate) struct SignedEnrolment {
 #[derive(Debug)]
 pub(crate) struct Append {
     pub(crate) stream: StreamId,
-    pub(crate) old_size: u64,
     pub(crate) statements: Vec<Statement>,
-    /// Stream leaf hashes of the statements.
-    pub(crate) leaves: Vec<Hash>,
+    /// The statements as a range of the stream: hashed on the caller's thread.
+    pub(crate) range: CompactRange,
     pub(crate) head: CosignedCheckpoint,
     pub(crate) close: bool,
     /// The gateway's key that it is charged to. None for what others can send as well: a head that the log knows already.
@@ -109,7 +108,7 @@ pub(crate) struct HouseRoom(#[expect(dead_code, reason = "held, not read")] Opti
 
 /// The share of the queue that a gateway's statements may take, held until their batch is drafted.
 #[derive(Debug, Default)]
-pub(crate) struct GatewayRoom(#[expect(dead_code, reason = "held, not read")] Option<Held>);
+pub(crate) struct GatewayRoom(#[expect(dead_code, reason = "held, not read")] Option<Reservation>);
 
 /// What the gateways hold of the queue.
 #[derive(Debug, Default)]
@@ -117,7 +116,7 @@ struct Shares(Mutex<HashMap<Arc<str>, QueueRoom>>);
 
 /// A part of the queue that is given back when it is dropped.
 #[derive(Debug)]
-struct Held {
+struct Reservation {
     shares: Arc<Shares>,
     gateway: Arc<str>,
     statements: usize,
@@ -126,7 +125,7 @@ struct Held {
 impl Shares {
     /// One more request with so many statements. A gateway may hold as much as is free: alone it gets half of the queue, however many
     /// connections it has, and something is left for the next. What it sends while it holds nothing is bounded by the queue alone.
-    fn take(self: &Arc<Self>, gateway: &Arc<str>, statements: usize, free: QueueRoom) -> Option<Held> {
+    fn take(self: &Arc<Self>, gateway: &Arc<str>, statements: usize, free: QueueRoom) -> Option<Reservation> {
         let mut shares = self.0.lock();
         let held = shares.get(gateway).copied().unwrap_or_default();
         let (requests, all) = (held.requests + 1, held.weight.saturating_add(statements));
@@ -134,11 +133,11 @@ impl Shares {
             return None;
         }
         shares.insert(Arc::clone(gateway), QueueRoom { requests, weight: all });
-        Some(Held { shares: Arc::clone(self), gateway: Arc::clone(gateway), statements })
+        Some(Reservation { shares: Arc::clone(self), gateway: Arc::clone(gateway), statements })
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let mut shares = self.shares.0.lock();
         let Some(held) = shares.get_mut(&self.gateway) else { return };
@@ -313,7 +312,7 @@ mod tests {
     fn a_gateway_leaves_room_for_another() {
         let shares = Arc::new(Shares::default());
         let (greedy, other): (Arc<str>, Arc<str>) = ("greedy".into(), "other".into());
-        let free = |held: &[Held]| QueueRoom {
+        let free = |held: &[Reservation]| QueueRoom {
             requests: 100 - held.len(),
             weight: 1_000 - held.iter().map(|held| held.statements).sum::<usize>(),
         };

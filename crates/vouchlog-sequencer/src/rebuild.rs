@@ -17,7 +17,7 @@ use crate::state::{
 };
 
 /// Bytes of entries or states in one commit.
-const COMMIT_BYTES: usize = 2 * 1024 * 1024;
+pub(crate) const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 
 /// A log that is being written again, into an empty store.
 pub struct Rebuilder<'a, S> {
@@ -164,7 +164,7 @@ fn newest_usage(directories: &[Directory]) -> HashMap<&KeyName, &Usage> {
     newest
 }
 
-fn commit_states(
+pub(crate) fn commit_states(
     store: &impl Store,
     head: TreeHead,
     states: Vec<(StateKey, Bytes)>,

@@ -13,6 +13,9 @@ use vouchlog_merkle::{CompactRange, Hash, TreeHead};
 
 use crate::edge::Framed;
 
+/// Entries shorter than this are hashed in one call.
+const SHORT: usize = 128;
+
 /// Hashes as RFC 6962 section 2.1 has it.
 #[derive(Clone)]
 struct Rfc6962;
@@ -21,13 +24,24 @@ impl rs_merkle::Hasher for Rfc6962 {
     type Hash = [u8; 32];
 
     fn hash(entry: &[u8]) -> [u8; 32] {
-        Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
+        // In one call where the entry is short, as statements are: feeding a hash in pieces takes half as long again.
+        let mut gathered = [0; SHORT];
+        match gathered.get_mut(1..=entry.len()) {
+            Some(place) => {
+                place.copy_from_slice(entry);
+                Sha256::digest(&gathered[..=entry.len()]).into()
+            }
+            None => Sha256::new().chain_update([0]).chain_update(entry).finalize().into(),
+        }
     }
 
     fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
         match right {
             Some(right) => {
-                Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+                let mut gathered = [1; 65];
+                gathered[1..33].copy_from_slice(left);
+                gathered[33..].copy_from_slice(right);
+                Sha256::digest(gathered).into()
             }
             // Only trees of 2^n leaves are built here, in which every node has a sibling.
             None => *left,

@@ -27,11 +27,11 @@ use tracing::{Span, info_span};
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize};
 use vouchlog_runtime::Monotonic;
-use vouchlog_storage::{Batch, CommitError, Growth, Store};
+use vouchlog_storage::{Batch, CommitError, Growth, Store, Tenure};
 use vouchlog_stream::{StreamId, StreamState};
 
 use crate::commit::Committer;
-use crate::draft::{Draft, Drafted, House, HousePlace, HouseRun, OpenHouse, Parties};
+use crate::draft::{Draft, FinishedDraft, House, HousePlace, HouseRun, OpenHouse, Parties};
 use crate::edge::{Edge, Framed};
 use crate::evict::evictable;
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
@@ -94,7 +94,7 @@ pub(crate) struct Integrated {
 
 /// A committed batch, until it is the state of the log.
 pub(crate) struct Batched {
-    drafted: Drafted,
+    drafted: FinishedDraft,
     integrated: Integrated,
     house: Option<OpenHouse>,
     evicted: Eviction,
@@ -121,6 +121,7 @@ impl<S: Store> Sequencer<S> {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
+            self.check_tenure();
             self.sequence_batch(batch, false);
         }
         let rest = queue.try_iter().filter_map(request).collect();
@@ -134,6 +135,15 @@ impl<S: Store> Sequencer<S> {
         if let Some(stopped) = stop {
             // The caller may be gone by now.
             let _ = stopped.send(());
+        }
+    }
+
+    /// Stops the log once another process has taken it over, also if there is nothing to sign.
+    fn check_tenure(&self) {
+        if let Tenure::Lost(reason) = self.shared.store.tenure()
+            && self.shared.poison().is_none()
+        {
+            self.shared.set_poison(&reason);
         }
     }
 
@@ -176,11 +186,12 @@ impl<S: Store> Sequencer<S> {
     }
 
     /// Turns requests into entries and changed states. House requests of the batch become one run at its end.
-    fn draft(&self, requests: Vec<Waiting>, last: bool) -> (Drafted, Vec<Answer>, Option<OpenHouse>) {
+    fn draft(&self, requests: Vec<Waiting>, last: bool) -> (FinishedDraft, Vec<Answer>, Option<OpenHouse>) {
         let directory = self.shared.directory.read();
         let now = self.shared.time.now().max(self.tree.logged_at);
         let recall = self.shared.recall(directory.evicted_below);
         let mut draft = Draft::new(&directory, recall, self.tree.size(), now);
+        draft.reserve(statements(&requests));
         let mut answers = Vec::with_capacity(requests.len());
         let mut house = HouseRun::default();
         let mut house_callers = Vec::new();
@@ -267,7 +278,7 @@ impl<S: Store> Sequencer<S> {
 
     fn commit(
         &mut self,
-        drafted: &Drafted,
+        drafted: &FinishedDraft,
         integrated: &Integrated,
         published: Option<&Published>,
         evicted: &Eviction,
@@ -299,7 +310,9 @@ impl<S: Store> Sequencer<S> {
             }
             Error::unavailable(match error {
                 CommitError::Refused(reason) => format!("the log accepts nothing now: {reason}"),
-                CommitError::Moved { .. } => "the log stopped: another process writes to its store".into(),
+                CommitError::Moved { .. } | CommitError::Fenced(_) => {
+                    "the log stopped: another process writes to its store".into()
+                }
                 CommitError::Unknown(_) => {
                     "the log stopped: it is unknown whether the batch is durable".into()
                 }
@@ -341,7 +354,7 @@ impl<S: Store> Sequencer<S> {
     }
 }
 
-impl Drafted {
+impl FinishedDraft {
     fn is_empty(&self) -> bool {
         self.leaves.is_empty() && self.streams.is_empty() && self.gateways.is_empty()
     }
@@ -384,11 +397,16 @@ fn gather(queue: &Receiver<Message>, first: Message, stop: &mut Option<oneshot::
 
 /// The span of a batch; none for what the sequencer does by itself.
 fn batch_span(requests: &[Waiting]) -> Span {
-    let statements: usize = requests.iter().map(|waiting| waiting.request.weight()).sum();
+    let statements = statements(requests);
     Waiting::batch_span(
         requests,
         |first| info_span!(parent: first, "batch", requests = requests.len(), statements, entries = Empty, size = Empty),
     )
+}
+
+/// How many statements there are, or a few more.
+fn statements(requests: &[Waiting]) -> usize {
+    requests.iter().map(|waiting| waiting.request.weight()).sum()
 }
 
 fn request(message: Message) -> Option<Waiting> {

@@ -1,7 +1,7 @@
 //! What the engine holds in memory: the tree's right edge, which only the sequencer has, and the directory of streams and
 //! gateways, which request checks read.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, LeafIndex};
-use vouchlog_note::{KeyName, Origin, Policy, SignerError, VerifyingKey};
+use vouchlog_note::{KeyName, Origin, Policy, VerifyingKey};
 use vouchlog_runtime::Poison;
 use vouchlog_storage::{Index, StateKey};
 use vouchlog_stream::{
@@ -74,6 +74,8 @@ pub(crate) struct Directory {
     /// Streams by their key: a key opens one stream only.
     pub(crate) by_key: HashMap<VerifyingKey, StreamId>,
     pub(crate) gateways: HashMap<VerifyingKey, Arc<GatewayState>>,
+    /// The keys of gateways by the entry that enrolled each.
+    pub(crate) enrolled: BTreeMap<LeafIndex, VerifyingKey>,
     /// The keys of each name that no other key took the place of: one, except in logs that enrolled a second one before names
     /// belonged to keys.
     holders: HashMap<KeyName, Vec<VerifyingKey>>,
@@ -82,6 +84,8 @@ pub(crate) struct Directory {
     pub(crate) operators: Option<Operators>,
     /// The rotations of witnesses' keys that are entries.
     pub(crate) witness_keys: WitnessKeys,
+    /// The streams of each gateway key that has any here.
+    pub(crate) by_gateway: HashMap<VerifyingKey, BTreeSet<StreamId>>,
     /// The open streams of each gateway key that has any: opening one must not look at every stream there ever was.
     open: HashMap<VerifyingKey, BTreeSet<StreamId>>,
     /// Streams that can be evicted, those first that ended first, and the place each has there.
@@ -182,6 +186,9 @@ impl Directory {
     /// Adds or replaces a stream, all entries of which lie below `size`.
     pub(crate) fn put_stream(&mut self, stream: StreamState, size: u64) {
         self.by_key.insert(stream.key().clone(), stream.id());
+        if !self.streams.contains_key(&stream.id()) {
+            self.by_gateway.entry(stream.gateway().clone()).or_default().insert(stream.id());
+        }
         if stream.status() == StreamStatus::Open {
             self.open.entry(stream.gateway().clone()).or_default().insert(stream.id());
         } else if let Some(open) = self.open.get_mut(stream.gateway()) {
@@ -225,10 +232,15 @@ impl Directory {
     pub(crate) fn evict(&mut self, eviction: &Eviction) {
         for id in &eviction.streams {
             self.no_longer_ended(*id);
-            if let Some(stream) = self.streams.remove(id)
-                && self.by_key.get(stream.key()) == Some(id)
-            {
+            let Some(stream) = self.streams.remove(id) else { continue };
+            if self.by_key.get(stream.key()) == Some(id) {
                 self.by_key.remove(stream.key());
+            }
+            if let Some(streams) = self.by_gateway.get_mut(stream.gateway()) {
+                streams.remove(id);
+                if streams.is_empty() {
+                    self.by_gateway.remove(stream.gateway());
+                }
             }
         }
         self.evicted_below = self.evicted_below.max(eviction.below);
@@ -245,6 +257,7 @@ impl Directory {
         if gateway.replaced.is_none() {
             holders.push(gateway.key.clone());
         }
+        self.enrolled.insert(gateway.enrolled, gateway.key.clone());
         self.gateways.insert(gateway.key.clone(), Arc::new(gateway));
     }
 
@@ -396,13 +409,13 @@ impl<S> Shared<S> {
 }
 
 impl<S> Shared<S> {
-    /// Reports that the log's key gave no signature.
-    pub(crate) fn not_signed(&self, error: &SignerError) {
+    /// Reports that the newest head got no signature, for this reason.
+    pub(crate) fn not_signed(&self, error: &str) {
         self.metrics.signer_failures.inc();
         self.metrics.unsigned.set(1);
-        let before = self.unsigned.lock().replace(error.to_string());
+        let before = self.unsigned.lock().replace(error.to_owned());
         if before.is_none() {
-            tracing::error!(%error, "a committed head is not signed yet: nothing is acknowledged until it is");
+            tracing::error!(error, "a committed head is not signed yet: nothing is acknowledged until it is");
         }
     }
 

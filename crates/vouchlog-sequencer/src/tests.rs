@@ -9,14 +9,17 @@ use crate::testing::statements;
 use crate::{Engine, fsck};
 
 mod behaviour;
+mod copying;
 mod eviction;
 mod faults;
 mod names;
 mod operators;
+mod overview;
 mod quotas;
 mod recovery;
 mod retirement;
 mod signing;
+mod tenure;
 mod witnesses;
 
 /// Stops a log and reads it back whole: its entries hold, with nothing but its key, and lead to the states in its store.

@@ -92,7 +92,7 @@ impl FirstCopy for FirstLedger {
 
 /// The start of the simulated log, in the order of the real one: both copies are read before either is written.
 pub(crate) fn open(disk: &SimDisk, plant: Option<Plant>) -> Result<Twice<FirstLedger>, StoreError> {
-    let place = Place { root: disk.folder(""), plant };
+    let place = LivingDisk { root: disk.folder(""), plant };
     let misdirected = disk.counts().misdirected;
     let begun = if place.root.exists(BEGUN).map_err(io_error)? { Begun::Yes } else { Begun::No };
     let signed = read_signed(&place.root)?;
@@ -146,12 +146,12 @@ pub(crate) fn note_begun(disk: &SimDisk) -> Result<(), StoreError> {
     root.write_file(BEGUN, b"begun\n").map_err(io_error)
 }
 
-struct Place {
+struct LivingDisk {
     root: SimDisk,
     plant: Option<Plant>,
 }
 
-impl Place {
+impl LivingDisk {
     fn read(&self, folder: &str, begun: Begun) -> Result<Copy<Contents>, StoreError> {
         let disk = self.root.folder(folder);
         let mut read = Book::read(&disk);

@@ -81,8 +81,9 @@ impl Draft<'_> {
         self.check_gateway(&gateway)?;
         let stream = self.stream_mut(open.stream).ok_or_else(lost)?;
         let place = HousePlace { stream: open.stream, sequence: stream.size(), first: first.get() };
-        let head = sign_head(house, &open, stream, &run.leaves, now.millis() / 1000)?;
-        match stream.admit(place.sequence, &run.leaves, &head, first, now)? {
+        let range = CompactRange::of_leaves(place.sequence, &run.leaves).ok_or_else(lost)?;
+        let head = sign_head(house, &open, stream, &range, now.millis() / 1000)?;
+        match stream.admit_range(&range, &head, first, now)? {
             Admitted::Appended(admitted) => self.push_statements(open.stream, &admitted, &run.statements),
             Admitted::Repeated(_) | Admitted::HeadOnly => {
                 return Err(Error::internal("the house stream did not take its statements"));
@@ -125,12 +126,12 @@ fn sign_head(
     house: &House,
     open: &OpenHouse,
     stream: &StreamState,
-    leaves: &[Hash],
+    statements: &CompactRange,
     seconds: u64,
 ) -> Result<CosignedCheckpoint> {
     let ended = || Error::internal("the house stream has ended");
     let mut range: CompactRange = stream.range().ok_or_else(ended)?.clone();
-    leaves.iter().for_each(|leaf| range.append(*leaf));
+    range.merge(statements).map_err(|error| Error::internal(error.to_string()))?;
     let root = range.root().ok_or_else(|| Error::internal("the house stream has no root"))?;
     let head = TreeHead { size: TreeSize::new(range.end()), root };
     let origin = Origin::new(&stream_origin(house.origin.as_str(), open.stream))

@@ -3,6 +3,9 @@
 //! A committed head is part of the log, signed or not. Until it has its signature nothing is drafted, so that no head of another
 //! root can follow; its callers are not acknowledged, and readers still see the head before. A process that ends meanwhile signs
 //! the same head when it starts again.
+//!
+//! A store with a lease grants a tenure. The signature counts only if the tenure was held before and after it: a process that was
+//! paused for longer than its lease discards what it signed, and shows nothing.
 
 use std::thread;
 use std::time::Duration;
@@ -11,7 +14,7 @@ use vouchlog_api::{Error, Result};
 use vouchlog_merkle::TreeHead;
 use vouchlog_note::{CheckpointError, NoteError};
 use vouchlog_runtime::Monotonic;
-use vouchlog_storage::Store;
+use vouchlog_storage::{Store, Tenure};
 use vouchlog_stream::LoggedAt;
 
 use super::{Batched, Sequencer};
@@ -37,21 +40,55 @@ impl<S: Store> Sequencer<S> {
         }
         let (mut wait, mut left) = (FIRST_SIGNER_RETRY, patience);
         loop {
-            match self.signer.sign(head, now) {
+            let obstacle = match self.sign_in_tenure(head, now)? {
                 Ok(signed) => {
                     self.shared.signed();
                     return Ok(signed);
                 }
-                Err(CheckpointError::Note(NoteError::Signer(error))) => {
-                    self.shared.not_signed(&error);
-                    left = left.checked_sub(wait).ok_or_else(not_yet)?;
-                    thread::sleep(wait);
-                    wait = (wait * 2).min(MAX_SIGNER_RETRY);
-                }
-                Err(error) => {
-                    self.shared.set_poison(&format!("the key cannot sign: {error}"));
-                    return Err(Error::unavailable("the log stopped: it cannot sign its checkpoint"));
-                }
+                Err(obstacle) => obstacle,
+            };
+            self.shared.not_signed(&obstacle);
+            left = left.checked_sub(wait).ok_or_else(not_yet)?;
+            thread::sleep(wait);
+            wait = (wait * 2).min(MAX_SIGNER_RETRY);
+        }
+    }
+
+    /// Signs once, between two looks at the tenure. The inner error is why it may succeed later.
+    ///
+    /// # Errors
+    /// What callers are told once the log has stopped.
+    fn sign_in_tenure(
+        &self,
+        head: TreeHead,
+        now: LoggedAt,
+    ) -> Result<std::result::Result<SignedHead, String>> {
+        if let Some(lapsed) = self.lapsed()? {
+            return Ok(Err(lapsed));
+        }
+        let signed = match self.signer.sign(head, now) {
+            Ok(signed) => signed,
+            Err(CheckpointError::Note(NoteError::Signer(error))) => return Ok(Err(error.to_string())),
+            Err(error) => {
+                self.shared.set_poison(&format!("the key cannot sign: {error}"));
+                return Err(Error::unavailable("the log stopped: it cannot sign its checkpoint"));
+            }
+        };
+        // The process may have been paused since it looked, and another one may lead the log by now.
+        Ok(self.lapsed()?.map_or(Ok(signed), Err))
+    }
+
+    /// Why this process must not sign at the moment, if so.
+    ///
+    /// # Errors
+    /// If it must not sign any more.
+    fn lapsed(&self) -> Result<Option<String>> {
+        match self.shared.store.tenure() {
+            Tenure::Held => Ok(None),
+            Tenure::Lapsed(reason) => Ok(Some(reason)),
+            Tenure::Lost(reason) => {
+                self.shared.set_poison(&reason);
+                Err(Error::unavailable("the log stopped: another process has taken it over"))
             }
         }
     }
@@ -87,6 +124,6 @@ impl<S: Store> Sequencer<S> {
 
 fn not_yet() -> Error {
     Error::unavailable(
-        "the log's key is not available, and the newest entries have no signature yet: send the same request again",
+        "the log's key is not available, or the lease on its store has run out, and the newest entries have no signature yet: send the same request again",
     )
 }

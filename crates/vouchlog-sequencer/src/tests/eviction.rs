@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use vouchlog_api::{AckLevel, Append, Appender, Error, ErrorKind, HouseAppend, StreamInfo};
+use vouchlog_api::{
+    AckLevel, Append, Appender, Error, ErrorKind, HouseAppend, ListPlace, Overview as _, StreamInfo,
+};
 use vouchlog_merkle::{LeafIndex, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{Origin, SignatureType};
 use vouchlog_storage::{
@@ -449,6 +451,11 @@ async fn an_idle_log_evicts_by_itself() {
     }
     assert!(world.is_held(ids[3]) && world.is_held(ids[4]), "those that ended last stay");
     assert_eq!(world.log.sequenced().size(), size, "no entry is written for it");
+    // Nor are those that left listed, and the list states that some are missing.
+    let list = world.log.gateways(ListPlace::default());
+    let listed: Vec<_> =
+        list.gateways.iter().flat_map(|gateway| &gateway.streams).map(|listed| listed.stream).collect();
+    assert_eq!((listed, list.has_evicted), (vec![ids[4], ids[3]], true));
     world.check().await;
 }
 

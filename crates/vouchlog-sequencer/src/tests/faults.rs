@@ -20,12 +20,12 @@ const ROUNDS: u64 = 12;
 
 /// Everything the outside world saw of a log: heads by size, and acknowledged statements by index.
 #[derive(Default)]
-struct Seen {
+struct Observations {
     heads: BTreeMap<u64, Hash>,
     statements: BTreeMap<u64, Statement>,
 }
 
-impl Seen {
+impl Observations {
     fn head(&mut self, head: TreeHead) {
         let root = *self.heads.entry(head.size.get()).or_insert(head.root);
         assert_eq!(root, head.root, "two roots of size {} were signed", head.size);
@@ -39,7 +39,7 @@ async fn drive(plan: &BTreeMap<u64, Fault>) {
     let mut log = open(store.clone(), None, &clock).unwrap();
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();
     store.set_faults(FaultPlan { commits: plan.clone().into_iter().collect(), ..FaultPlan::default() });
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     for round in 0..ROUNDS {
         let batch = statements(1 + usize::try_from(round * 53 % 300).unwrap(), round);
         let request = gateway.request(batch.clone(), T);
@@ -70,7 +70,7 @@ async fn drive(plan: &BTreeMap<u64, Fault>) {
     check_all(&log, &store, &seen).await;
 }
 
-async fn check_all(log: &Engine<Arc<MemoryStore>>, store: &MemoryStore, seen: &Seen) {
+async fn check_all(log: &Engine<Arc<MemoryStore>>, store: &MemoryStore, seen: &Observations) {
     let now = log.sequenced().head.tree;
     for (size, root) in &seen.heads {
         let old = TreeHead { size: vouchlog_merkle::TreeSize::new(*size), root: *root };

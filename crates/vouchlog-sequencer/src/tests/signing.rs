@@ -29,10 +29,10 @@ enum Answer {
 
 /// The log's key, elsewhere: what it was asked to sign, and how it answers.
 #[derive(Clone, Debug, Default)]
-struct Elsewhere(Arc<Mutex<Asked>>);
+struct Elsewhere(Arc<Mutex<Requests>>);
 
 #[derive(Debug, Default)]
-struct Asked {
+struct Requests {
     heads: BTreeMap<u64, Hash>,
     calls: u64,
     /// Calls, counted from 0, that are not answered as usual.

@@ -591,6 +591,8 @@ async fn a_proven_claim_is_never_disregarded() {
         witnesses.disregarded = vec!["witness.example.com/w1".to_owned()];
         let refused = open(&store, witnesses).unwrap_err();
         let EngineError::Guard(GuardError::Behind { seen, .. }) = &refused else { panic!("{refused:?}") };
-        assert_eq!(*seen, size);
+        // What the log enters by itself, as the enrolment of the house stream, may come while it waits.
+        assert!(*seen >= size, "{seen:?} of {size:?}");
+        assert_eq!(Some(*seen), w1.seen().map(|head| head.size));
     }
 }

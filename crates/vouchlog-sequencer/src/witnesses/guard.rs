@@ -166,7 +166,7 @@ impl Feeders {
     }
 
     /// Takes the feeds back, and decides about what their witnesses objected to.
-    fn judge(&mut self, asked: Vec<Asked>, size: TreeSize) -> Result<(), GuardError> {
+    fn judge(&mut self, asked: Vec<WitnessAnswer>, size: TreeSize) -> Result<(), GuardError> {
         let mut claims = Claims::default();
         let mut cosigned = Vec::new();
         for (feed, answer) in asked {
@@ -182,9 +182,9 @@ impl Feeders {
     }
 
     /// Asks all witnesses at once; the answers are in the order of the feeds.
-    fn ask_each<F>(&self, feeds: Vec<Feed>, ask: impl Fn(Feed) -> F) -> Vec<Asked>
+    fn ask_each<F>(&self, feeds: Vec<Feed>, ask: impl Fn(Feed) -> F) -> Vec<WitnessAnswer>
     where
-        F: Future<Output = Asked> + Send + 'static,
+        F: Future<Output = WitnessAnswer> + Send + 'static,
     {
         let asked: Vec<F> = feeds.into_iter().map(ask).collect();
         self.block_on(async {
@@ -207,7 +207,7 @@ impl Feeders {
 }
 
 /// A witness, and what it answered.
-type Asked = (Feed, Answer);
+type WitnessAnswer = (Feed, Answer);
 
 /// What a witness answered.
 enum Answer {
