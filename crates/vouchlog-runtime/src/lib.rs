@@ -7,6 +7,7 @@
 //! | [`gunzip`] | unzipping foreign bytes in steps of bounded work |
 //! | [`lock`] | files that one process holds at a time |
 //! | [`backoff`] | growing, jittered waits between retries |
+//! | [`buffer`] | buffers that grow with what arrives, within a bound |
 //! | [`pace`] | work at a rate: bytes or requests a second |
 //! | [`mod@caught`] | panics of libraries as errors |
 //! | [`poison`] | the switch that stops writing for good, and a future that waits for it |
@@ -23,6 +24,7 @@
 //! *Invariant: nothing here depends on another crate of this workspace.*
 
 pub mod backoff;
+pub mod buffer;
 pub mod caught;
 pub mod charge;
 pub mod clock;

@@ -1,5 +1,6 @@
 //! A program of the operator's that gets some bytes and prints some: bounded in time and in what it prints.
 
+use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -44,6 +45,31 @@ pub enum ProgramError {
     /// Its output could not be read, or its end not be awaited.
     #[error("its output cannot be read: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Begins this process anew with a variable set in its environment: the same program with the same arguments, for what is read
+/// before `main`. Returns only if that failed.
+///
+/// # Errors
+/// The program cannot be found or started, or the system has no such thing. The process goes on as it was.
+#[cfg(unix)]
+pub fn begin_anew(name: &str, value: &str) -> io::Result<Infallible> {
+    use std::os::unix::process::CommandExt as _;
+    let mut arguments = std::env::args_os();
+    let mut command = Command::new(std::env::current_exe()?);
+    if let Some(own) = arguments.next() {
+        command.arg0(own);
+    }
+    Err(command.args(arguments).env(name, value).exec())
+}
+
+/// The same, where no process can.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub fn begin_anew(_name: &str, _value: &str) -> io::Result<Infallible> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Runs a program with `input` on its standard input and returns what it prints. Its standard error goes to ours. It runs in a

@@ -25,19 +25,34 @@ pub(crate) struct Gate {
     pub(crate) hosts: Arc<Hosts>,
 }
 
-/// A gate, and the role that a route requires.
+/// A gate, and what a route requires.
 #[derive(Clone)]
 pub(crate) struct Required {
     pub(crate) gate: Gate,
     pub(crate) role: Role,
+    pub(crate) sites: Sites,
+}
+
+/// Whose web pages may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sites {
+    /// Those of every site.
+    All,
+    /// Those of this server alone: see [`refuse_other_sites`].
+    Own,
 }
 
 /// Lets callers with a role in. The request's extensions then have the [`Principal`](vouchlog_access::Principal).
 pub(crate) async fn require(
-    State(Required { gate, role }): State<Required>,
+    State(Required { gate, role, sites }): State<Required>,
     request: Request,
     next: Next,
 ) -> Response {
+    if sites == Sites::Own
+        && let Some(refusal) = of_other_site(&gate, &request)
+    {
+        return refusal;
+    }
     let (mut parts, body) = request.into_parts();
     let certificate = parts.extensions.get::<CertificateNames>();
     match gate.access.authorize(&parts.headers, certificate, role).await {
@@ -57,7 +72,7 @@ pub(crate) async fn require(
 /// The same for an RPC, by its path. RPCs whose messages carry signatures of enrolled keys require no role.
 pub(crate) async fn require_for_rpc(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     match role_of_rpc(request.uri().path()) {
-        Some(role) => require(State(Required { gate, role }), request, next).await,
+        Some(role) => require(State(Required { gate, role, sites: Sites::All }), request, next).await,
         None => next.run(request).await,
     }
 }
@@ -114,18 +129,29 @@ fn rpc_status(denied: Denied) -> Status {
 /// Keeps web pages from writing to servers that a visitor's browser can reach: a page may send a simple POST anywhere, and the log on
 /// this machine trusts its network.
 pub(crate) async fn refuse_other_sites(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    if *request.method() != Method::POST {
-        return next.run(request).await;
+    match of_other_site(&gate, &request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
     }
-    let problem = match origin(&request, &gate.hosts) {
-        Origin::NoBrowser | Origin::Same => return next.run(request).await,
+}
+
+/// The refusal of a request that another site's page sent to write.
+fn of_other_site(gate: &Gate, request: &Request) -> Option<Response> {
+    if *request.method() != Method::POST {
+        return None;
+    }
+    let problem = match origin(request, &gate.hosts) {
+        Origin::NoBrowser | Origin::Same => return None,
         Origin::OtherSite => Problem::other_site(),
         Origin::UnknownHost => Problem::unknown_host(),
     };
-    if speaks_grpc(request.headers()) {
-        return status::status(&Error::new(ErrorKind::PermissionDenied, problem.reason().detail)).into_http();
-    }
-    problem.into_response()
+    Some(match speaks_grpc(request.headers()) {
+        true => {
+            let error = Error::new(ErrorKind::PermissionDenied, problem.reason().detail);
+            status::status(&error).into_http()
+        }
+        false => problem.into_response(),
+    })
 }
 
 /// Where a request comes from.

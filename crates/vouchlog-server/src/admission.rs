@@ -42,7 +42,7 @@ pub(crate) use connection::testing;
 pub(crate) use connection::{Address, AddressKey, Connection, Origin, is_local};
 pub(crate) use holdings::Resource;
 use pace::LeastPace;
-pub(crate) use pools::{Pools, Taken};
+pub(crate) use pools::{Allotment, Pools};
 pub(crate) use time::Clock;
 
 /// Admits the requests of a server. Clones admit to the same places.

@@ -2,15 +2,18 @@
 //! limits.
 //!
 //! A connection ends when its client wants; when the server stops or needs the room, after the requests under way on it; and at once
-//! when its client does not read.
+//! when its client does not read. While many work at once, each gets a turn: what came together on one connection is begun one after
+//! another, with those of others between.
+
+mod frames;
+mod socket;
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -20,10 +23,9 @@ use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::{self, Builder};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::Sleep;
 use tower::ServiceExt;
 use tower::util::Oneshot;
 use vouchlog_access::CertificateNames;
@@ -32,8 +34,9 @@ use crate::admission::Connection;
 use crate::config::ServerConfig;
 use crate::limits::{ACCEPT_PAUSE, FAREWELL, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::peer::Peer;
-use crate::room::{Place, Port, Room};
+use crate::room::{Port, Room, Seat};
 use crate::tls::{Secured, Tls};
+use socket::Socket;
 
 /// What is accepted for.
 #[derive(Clone)]
@@ -92,7 +95,7 @@ struct Accepted {
     builder: Builder<TokioExecutor>,
     handshake_timeout: Duration,
     header_timeout: Duration,
-    place: Place,
+    place: Seat,
 }
 
 impl Accepted {
@@ -128,7 +131,7 @@ impl Accepted {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Greeted::new(stream, self.header_timeout));
+        let io = TokioIo::new(Socket::new(stream, Arc::clone(self.place.connection()), self.header_timeout));
         let names = peer.certificate.as_ref().map(|certificate| CertificateNames {
             spiffe: certificate.spiffe_id.clone(),
             dns: certificate.dns_names.clone(),
@@ -171,7 +174,7 @@ where
 }
 
 /// A connection with its service.
-type Driven<T, S> = auto::Connection<'static, TokioIo<Greeted<T>>, S, TokioExecutor>;
+type Driven<T, S> = auto::Connection<'static, TokioIo<Socket<T>>, S, TokioExecutor>;
 
 /// Where requests come from.
 #[derive(Clone)]
@@ -213,66 +216,4 @@ fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
         .keep_alive_interval(config.keepalive_interval)
         .keep_alive_timeout(config.keepalive_timeout);
     builder
-}
-
-/// Bytes of the HTTP/2 connection preface (RFC 9113 section 3.4), and fewer than any HTTP/1.1 request with a host has.
-const GREETING: usize = 24;
-
-/// A socket whose peer has to say its first bytes in time. Until they are there the protocol is unknown, and no timeout of
-/// either protocol runs: without this a silent peer could hold its connection indefinitely.
-struct Greeted<S> {
-    stream: S,
-    /// Bytes still to come, and until when; gone once they are there.
-    awaited: Option<(usize, Pin<Box<Sleep>>)>,
-}
-
-impl<S> Greeted<S> {
-    fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, awaited: Some((GREETING, Box::pin(tokio::time::sleep(patience)))) }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let Some((awaited, deadline)) = &mut self.awaited else { return read };
-        *awaited = awaited.saturating_sub(buf.filled().len() - before);
-        if *awaited == 0 {
-            self.awaited = None;
-        } else if read.is_pending() && deadline.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }

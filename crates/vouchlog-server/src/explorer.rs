@@ -25,13 +25,21 @@ pub struct ExplorerFile {
 }
 
 /// Path of the front page.
-const FRONT: &str = "index.html";
+pub(crate) const FRONT: &str = "index.html";
+/// Path of the page of entries.
+pub(crate) const ENTRY: &str = "explorer/entry.html";
+/// Path of the page of streams.
+pub(crate) const STREAMS: &str = "explorer/streams.html";
+/// Path of the page that compares heads.
+pub(crate) const COMPARE: &str = "explorer/compare.html";
+/// Path of the page that audits.
+pub(crate) const AUDIT: &str = "explorer/audit.html";
 /// Path of the offered vkey.
 pub const OFFERED_VKEY: &str = "explorer/log.vkey";
 /// Path of the offered policy.
 pub const OFFERED_POLICY: &str = "explorer/policy.txt";
 
-/// Where the front page has room for what the server reports.
+/// Where a page has room for what the server reports.
 const PLACE_OF_FACTS: &str = "<!-- facts -->";
 
 /// All files, the front page among them.
@@ -56,9 +64,9 @@ impl ExplorerFile {
     }
 }
 
-/// The front page with what the server reports, for readers without JavaScript. `facts` is HTML.
-pub(crate) fn front_page(facts: &str) -> String {
-    let page = ExplorerFile::at(FRONT).map_or(&b""[..], |file| file.bytes);
+/// A page with what the server reports, for readers without JavaScript. `facts` is HTML.
+pub(crate) fn page_with(path: &str, facts: &str) -> String {
+    let page = ExplorerFile::at(path).map_or(&b""[..], |file| file.bytes);
     String::from_utf8_lossy(page).replacen(PLACE_OF_FACTS, facts, 1)
 }
 
@@ -67,9 +75,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_front_page_has_room_for_facts() {
-        let page = front_page("<p>here</p>");
-        assert!(page.contains("<p>here</p>") && !page.contains(PLACE_OF_FACTS));
+    fn pages_have_room_for_facts() {
+        for path in [FRONT, ENTRY, STREAMS, COMPARE, AUDIT] {
+            let page = page_with(path, "<p>here</p>");
+            assert!(page.contains("<p>here</p>") && !page.contains(PLACE_OF_FACTS), "{path}");
+        }
     }
 
     #[test]

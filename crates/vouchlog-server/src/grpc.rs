@@ -89,7 +89,7 @@ fn with_operations(
     let v1 = described().build_v1().expect(invariant).max_decoding_message_size(MAX_OPERATIONS_BYTES);
     let v1alpha = described().build_v1alpha().expect(invariant);
     let v1alpha = v1alpha.max_decoding_message_size(MAX_OPERATIONS_BYTES);
-    let health = HealthServer::new(health::HealthService { names, health: Arc::clone(health), stopping })
+    let health = HealthServer::new(health::HealthService::new(names, Arc::clone(health), stopping))
         .max_decoding_message_size(MAX_OPERATIONS_BYTES);
     services
         .add_service(health)

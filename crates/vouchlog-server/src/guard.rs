@@ -23,7 +23,7 @@ use crate::config::ServerConfig;
 use crate::metrics::{Rpc, ServerMetrics, method_label};
 use crate::outcome;
 use crate::problem::Problem;
-use crate::request::{Caller, Ids, REQUEST_ID};
+use crate::request::{Caller, Ids, REQUEST_ID, RequestTarget};
 use crate::status::status;
 
 /// What all requests of a server share.
@@ -49,13 +49,19 @@ impl Guard {
 
 /// The middleware.
 pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    if let Some(connection) = request.extensions().get::<Arc<Connection>>().cloned() {
+        connection.turn_to_begin().await;
+    }
     let caller = Caller::of(request.headers(), &guard.ids);
-    let span = caller.span();
+    let is_rpc = speaks_grpc(request.headers());
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let asked = RequestTarget { method: method_label(request.method()), route };
+    let span = caller.span((!is_rpc).then_some(asked));
     let header = caller.header();
     let guarded = async {
         if !is_framed_in_one_way(&request) {
             refuse_framing()
-        } else if speaks_grpc(request.headers()) {
+        } else if is_rpc {
             guard_rpc(&guard, caller.id(), request, next).await
         } else {
             guard_http(&guard, request, next).await
@@ -86,13 +92,10 @@ async fn guard_http(guard: &Guard, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let (method, route) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
     let route = route.as_ref().map(MatchedPath::as_str);
-    let span = Span::current();
-    span.record("http.request.method", method_label(&method));
-    span.record("http.route", route);
     let answer = answer(guard, request, next, Form::Http).await;
     let answer = answer.unwrap_or_else(|error| Problem::from(error).into_response());
     guard.metrics.http(&method, route, answer.status(), started.elapsed());
-    outcome::of_http(&span, &answer);
+    outcome::of_http(&Span::current(), &answer);
     answer
 }
 

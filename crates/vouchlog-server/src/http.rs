@@ -1,13 +1,17 @@
 //! The HTTP side: every route, what they share, and the document that describes them.
 
 mod bodies;
+mod bundles;
 mod entries;
 mod explorer;
 mod exposition;
+mod facts;
 mod heavy;
 mod html;
+mod listed;
 mod ops;
 mod proofs;
+mod reported;
 mod submit;
 mod tiles;
 mod witness;
@@ -35,9 +39,9 @@ use utoipa_axum::routes;
 use vouchlog_access::Role;
 use vouchlog_api::{AnyWitness, Error};
 
+pub(crate) use self::explorer::PageSources;
 use self::explorer::Pages;
-use crate::access::{Gate, Required, refuse_other_sites, require};
-use crate::explorer::Offered;
+use crate::access::{Gate, Required, Sites, refuse_other_sites, require};
 use crate::front::Front;
 use crate::health::Health;
 use crate::limits::{DISCARD_PATIENCE, MAX_DISCARDED};
@@ -49,8 +53,8 @@ use crate::status::bug;
 
 /// The layer that requires a role of callers. Its type cannot be written down.
 macro_rules! requires {
-    ($gate:expr, $role:expr) => {
-        from_fn_with_state(Required { gate: $gate.clone(), role: $role }, require)
+    ($gate:expr, $role:expr, $sites:expr) => {
+        from_fn_with_state(Required { gate: $gate.clone(), role: $role, sites: $sites }, require)
     };
 }
 
@@ -67,14 +71,9 @@ pub(crate) struct Operations {
 pub use self::explorer::explorer_router;
 
 /// All routes of a log.
-pub(crate) fn log_router(log: AnyLog, offered: Offered, operations: Operations) -> Router {
+pub(crate) fn log_router(log: AnyLog, shown: PageSources, operations: Operations) -> Router {
     let gate = operations.gate.clone();
-    let pages = Pages {
-        log: log.clone(),
-        health: Arc::clone(&operations.health),
-        gate: gate.clone(),
-        offered: Arc::new(offered),
-    };
+    let pages = Pages { log: log.clone(), health: Arc::clone(&operations.health), gate: gate.clone(), shown };
     let pages = OpenApiRouter::new()
         .routes(routes!(explorer::index))
         .routes(routes!(explorer::front))
@@ -96,22 +95,22 @@ pub(crate) fn log_router(log: AnyLog, offered: Offered, operations: Operations) 
         .routes(routes!(proofs::consistency))
         .routes(routes!(proofs::receipt))
         .routes(routes!(entries::entries))
+        .routes(routes!(bundles::bundles))
         .routes(routes!(entries::stream))
-        .layer(requires!(gate, Role::Read))
+        .layer(requires!(gate, Role::Read, Sites::All))
         .layer(open_to_all_sites());
     let house = OpenApiRouter::new()
         .routes(routes!(submit::statements))
         .routes(routes!(submit::add))
-        .layer(requires!(gate, Role::Submit));
+        .layer(requires!(gate, Role::Submit, Sites::Own));
     let writes = OpenApiRouter::new()
         .routes(routes!(submit::gateways))
         .routes(routes!(submit::revocations))
         .routes(routes!(submit::quotas))
         .routes(routes!(submit::keys))
         .routes(routes!(submit::retirement))
-        .layer(requires!(gate, Role::Administer))
-        .merge(house)
-        .layer(from_fn_with_state(gate, refuse_other_sites));
+        .layer(requires!(gate, Role::Administer, Sites::Own))
+        .merge(house);
     let routes = OpenApiRouter::with_openapi(openapi::of_log())
         .merge(reads)
         .merge(writes)
@@ -125,14 +124,13 @@ pub(crate) fn witness_router(witness: AnyWitness, operations: Operations) -> Rou
     let gate = operations.gate.clone();
     let reads = OpenApiRouter::new()
         .routes(routes!(witness::latest_checkpoint))
-        .layer(requires!(gate, Role::Read))
+        .layer(requires!(gate, Role::Read, Sites::All))
         .layer(open_to_all_sites());
     let writes = OpenApiRouter::new()
         .routes(routes!(witness::add_checkpoint))
         .routes(routes!(witness::sign_subtree))
         .routes(routes!(witness::retire_log))
-        .layer(requires!(gate, Role::Witness))
-        .layer(from_fn_with_state(gate, refuse_other_sites));
+        .layer(requires!(gate, Role::Witness, Sites::Own));
     let routes = OpenApiRouter::with_openapi(openapi::of_witness())
         .merge(reads)
         .merge(writes)
@@ -159,7 +157,8 @@ pub(crate) fn foreign_router(http: Router, document: Option<OpenApi>, operations
 /// there without the other.
 fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router {
     let Operations { health, registry, gate, front } = operations;
-    let metrics = OpenApiRouter::new().routes(routes!(ops::metrics)).layer(requires!(gate, Role::Metrics));
+    let metrics =
+        OpenApiRouter::new().routes(routes!(ops::metrics)).layer(requires!(gate, Role::Metrics, Sites::All));
     let (router, document) = routes
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))

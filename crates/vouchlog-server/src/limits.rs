@@ -198,6 +198,16 @@ pub const WINDOW_BYTES: usize = 64 * 1024 * 1024;
 /// A connection's window is a 64th of what is left of these, so that the first ones have the largest.
 pub(crate) const SHARE_OF_WINDOWS: usize = 64;
 
+/// Frames of an HTTP/2 connection that bring neither a request nor a body: as many at once, and as many a second. A client sends a ping
+/// in ten seconds, a window for each piece that it has read, and a reset for each call that it gives up.
+pub(crate) const CONTROL_FRAMES_AT_ONCE: u32 = 1_000;
+/// See [`CONTROL_FRAMES_AT_ONCE`].
+pub(crate) const CONTROL_FRAMES_PER_SECOND: u32 = 1_000;
+
+/// Bytes of answers for which a client may send a window more: common clients wait for four kilobytes, and send one for the stream and
+/// one for the connection.
+pub(crate) const WRITTEN_PER_CONTROL_FRAME: usize = 2 * 1024;
+
 /// The longest request id that is taken from a caller. UUIDs have 36 bytes, the ids of common proxies up to 100.
 pub(crate) const MAX_REQUEST_ID_BYTES: usize = 128;
 

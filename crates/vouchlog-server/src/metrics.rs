@@ -3,6 +3,7 @@
 //! A label is never free text from a client: undeclared methods, routes and gRPC names are counted as `other`.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,11 @@ use vouchlog_runtime::metrics::{Gauge, register, register_as};
 
 use crate::services::DESCRIPTORS;
 
-/// The server's metrics. Clones count together.
+/// The server's metrics. Clones count together; each request has several.
 #[derive(Clone)]
-pub(crate) struct ServerMetrics {
+pub(crate) struct ServerMetrics(Arc<Inner>);
+
+pub(crate) struct Inner {
     http: Family<HttpLabels, Counter>,
     http_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     started: Family<CallLabels, Counter>,
@@ -31,7 +34,15 @@ pub(crate) struct ServerMetrics {
     refused: Family<ReasonLabels, Counter>,
     ended_connections: Family<ReasonLabels, Counter>,
     pub(crate) failed_handshakes: Counter,
-    calls: Arc<HashMap<String, CallLabels>>,
+    calls: HashMap<String, CallLabels>,
+}
+
+impl Deref for ServerMetrics {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -86,7 +97,7 @@ impl ServerMetrics {
         let refused_connections = "Connections closed at once because too many were open";
         let refused = "Requests that found no room, by what was used up, or whose body came too slowly";
         let ended = "Connections that the server ended, by reason: idle when others needed the room, or answers not read in time";
-        Self {
+        Self(Arc::new(Inner {
             http: register(ours, "http_requests", "HTTP requests, by status"),
             http_seconds: register_as(ours, "http_request_duration_seconds", help, http_seconds),
             started,
@@ -101,8 +112,8 @@ impl ServerMetrics {
                 "tls_handshakes_failed",
                 "TLS handshakes that failed or took too long",
             ),
-            calls: Arc::new(calls()),
-        }
+            calls: calls(),
+        }))
     }
 
     /// Counts a request without room.

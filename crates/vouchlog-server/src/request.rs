@@ -43,6 +43,13 @@ impl Ids {
     }
 }
 
+/// What an HTTP request asks for, as its span has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestTarget<'a> {
+    pub(crate) method: &'static str,
+    pub(crate) route: Option<&'a str>,
+}
+
 /// Who sent a request, as far as its headers tell.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -66,8 +73,8 @@ impl Caller {
         Self { id: id.unwrap_or(&trace.id).into(), trace }
     }
 
-    /// The span of the request. Fields that are known later are declared empty.
-    pub(crate) fn span(&self) -> Span {
+    /// The span of the request. Fields that are known later are declared empty. Of an RPC, `asked` is known later.
+    pub(crate) fn span(&self, asked: Option<RequestTarget<'_>>) -> Span {
         let parent = self.trace.parent.as_ref();
         tracing::info_span!(
             "request",
@@ -76,8 +83,9 @@ impl Caller {
             parent_span_id = parent.map(|(span, _)| span.as_str()),
             // Only said of a trace that its caller does not sample.
             sampled = parent.and_then(|(_, is_sampled)| (!is_sampled).then_some(false)),
-            http.request.method = Empty,
-            http.route = Empty,
+            // Given at once: each field that is recorded later is formatted by itself.
+            http.request.method = asked.map(|asked| asked.method),
+            http.route = asked.and_then(|asked| asked.route),
             http.response.status_code = Empty,
             rpc.system = Empty,
             rpc.service = Empty,

@@ -59,7 +59,7 @@ pub(crate) struct Port {
 }
 
 /// A connection's place. Free again when dropped.
-pub(crate) struct Place {
+pub(crate) struct Seat {
     room: Arc<Room>,
     number: u64,
     key: AddressKey,
@@ -67,7 +67,7 @@ pub(crate) struct Place {
     window: u32,
 }
 
-impl Place {
+impl Seat {
     /// Bytes that the client may send before they are read, if it speaks HTTP/2.
     pub(crate) fn window(&self) -> u32 {
         self.window
@@ -78,7 +78,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.room.metrics.connections.dec();
         self.room.open.lock().leave(self);
@@ -100,7 +100,7 @@ impl Room {
     }
 
     /// A place for a connection whose socket is open already, or none.
-    pub(crate) fn enter(self: &Arc<Self>, from: SocketAddr, port: &Port) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>, from: SocketAddr, port: &Port) -> Option<Seat> {
         let key = AddressKey::of(from.ip());
         let is_shared = is_local(from) || self.proxies.contains(&key);
         let mut open = self.open.lock();
@@ -122,7 +122,7 @@ impl Room {
         open.connections.insert(number, Arc::clone(&connection));
         let window = open.window(self.windows);
         self.metrics.connections.inc();
-        Some(Place { room: Arc::clone(self), number, key, connection, window })
+        Some(Seat { room: Arc::clone(self), number, key, connection, window })
     }
 
     /// Counts a TLS handshake that did not come to its end.
@@ -149,16 +149,17 @@ impl Room {
     /// Has the connections leave that have been idle for longest; after them, those with calls on which nothing happens. How many.
     fn ask_to_leave(&self, open: &mut Open, wanted: usize) -> usize {
         let quiet_since = self.clock.millis().saturating_sub(millis(QUIET_AFTER));
-        let mut candidates: Vec<(bool, u64, &Arc<Connection>)> = open
+        // Of connections that were last active in the same millisecond, the one that came first leaves first.
+        let mut candidates: Vec<_> = open
             .connections
-            .values()
-            .filter(|connection| !connection.is_leaving())
-            .map(|connection| (!connection.is_idle(), connection.active_at(), connection))
-            .filter(|(is_busy, active_at, _)| !is_busy || *active_at < quiet_since)
+            .iter()
+            .filter(|(_, connection)| !connection.is_leaving())
+            .map(|(number, it)| ((!it.is_idle(), it.active_at(), *number), it))
+            .filter(|((is_busy, active_at, _), _)| !is_busy || *active_at < quiet_since)
             .collect();
-        candidates.sort_unstable_by_key(|(is_busy, active_at, _)| (*is_busy, *active_at));
+        candidates.sort_unstable_by_key(|(order, _)| *order);
         candidates.truncate(wanted);
-        for (_, _, connection) in &candidates {
+        for (_, connection) in &candidates {
             connection.leave();
             self.metrics.ended_connection("idle");
         }
@@ -227,7 +228,7 @@ impl Open {
         window
     }
 
-    fn leave(&mut self, place: &Place) {
+    fn leave(&mut self, place: &Seat) {
         self.connections.remove(&place.number);
         self.windows -= place.window as usize;
         if place.connection.is_leaving() {
@@ -257,7 +258,7 @@ mod tests {
         Room::new(&config, ServerMetrics::register(&mut Registry::default()))
     }
 
-    fn enter(room: &Arc<Room>, address: &str) -> Option<Place> {
+    fn enter(room: &Arc<Room>, address: &str) -> Option<Seat> {
         let port = Port { is_private: false, tls: None, stopping: CancellationToken::new() };
         room.enter(address.parse().unwrap(), &port)
     }
@@ -265,13 +266,13 @@ mod tests {
     #[test]
     fn one_address_cannot_have_all() {
         let room = room(300);
-        let held: Vec<Place> = (0..300).map_while(|_| enter(&room, "192.0.2.1:1")).collect();
+        let held: Vec<Seat> = (0..300).map_while(|_| enter(&room, "192.0.2.1:1")).collect();
         assert_eq!(held.len(), 100, "a third");
         assert!(enter(&room, "192.0.2.1:1").is_none());
         assert!(enter(&room, "192.0.2.2:1").is_some());
         drop(held);
         assert!(enter(&room, "192.0.2.1:1").is_some());
-        let local: Vec<Place> = (0..300).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let local: Vec<Seat> = (0..300).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
         assert_eq!(local.len(), 300, "this machine stands for many");
     }
 
@@ -287,7 +288,7 @@ mod tests {
     #[test]
     fn the_longest_idle_make_room() {
         let room = room(3);
-        let held: Vec<Place> = (0..3).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let held: Vec<Seat> = (0..3).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
         let busy = crate::admission::testing::busy(held[0].connection());
         std::thread::sleep(Duration::from_millis(3));
         held[1].connection().touch();
@@ -301,12 +302,23 @@ mod tests {
         assert_eq!((open.leaving, open.windows), (0, 0));
     }
 
+    /// Connections that came within one millisecond once made room in no particular order.
+    #[test]
+    fn of_those_that_came_together_the_first_goes() {
+        let room = room(16);
+        let held: Vec<Seat> = (0..16).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let newcomers: Vec<Seat> = (0..8).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let leaving: Vec<bool> = held.iter().map(|place| place.connection().is_leaving()).collect();
+        assert_eq!(newcomers.len(), 8);
+        assert_eq!(leaving.iter().position(|is_leaving| !is_leaving), Some(8), "{leaving:?}");
+    }
+
     /// 8,192 connections could once have a server hold 8 GiB that it had not read.
     #[test]
     fn windows_share_one_budget_and_give_it_back() {
         let room = room(1_000);
-        let held: Vec<Place> = (0..1_000).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
-        let windows: Vec<u32> = held.iter().map(Place::window).collect();
+        let held: Vec<Seat> = (0..1_000).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let windows: Vec<u32> = held.iter().map(Seat::window).collect();
         assert_eq!((windows.len(), windows[0]), (1_000, CONNECTION_WINDOW));
         assert!(windows.is_sorted_by(|earlier, later| earlier >= later));
         let beyond_least: u32 = windows.iter().map(|window| window - MIN_CONNECTION_WINDOW).sum();
@@ -319,7 +331,7 @@ mod tests {
     #[test]
     fn busy_connections_are_not_sent_away() {
         let room = room(2);
-        let held: Vec<Place> = (0..2).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let held: Vec<Seat> = (0..2).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
         let busy: Vec<_> =
             held.iter().map(|place| crate::admission::testing::busy(place.connection())).collect();
         assert!(enter(&room, "127.0.0.1:1").is_none());

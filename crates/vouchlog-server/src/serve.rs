@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use utoipa::openapi::OpenApi;
 use vouchlog_access::Access;
-use vouchlog_api::{AnyWitness, Witness};
+use vouchlog_api::{AnyWitness, Overview, Witness};
 
 use crate::Readiness;
 use crate::access::{Gate, Hosts, refuse_other_sites, require_for_rpc};
@@ -25,7 +25,7 @@ use crate::explorer::Offered;
 use crate::front::Front;
 use crate::guard::{Guard, guard, speaks_grpc};
 use crate::health::Health;
-use crate::http::Operations;
+use crate::http::{Operations, PageSources};
 use crate::limits::{ADMIN_BYTES, MAX_ADMIN_CONNECTIONS};
 use crate::log::{AnyLog, ServedLog};
 use crate::metrics::ServerMetrics;
@@ -38,6 +38,7 @@ use crate::{grpc, http, openapi};
 pub struct Server {
     subject: Subject,
     offered: Offered,
+    overview: Option<Arc<dyn Overview>>,
     front: Option<Front>,
     config: ServerConfig,
     health: Arc<dyn Health>,
@@ -113,6 +114,7 @@ impl Server {
         Self {
             subject,
             offered,
+            overview: None,
             front: None,
             config,
             health,
@@ -135,6 +137,13 @@ impl Server {
     #[must_use]
     pub fn offer(mut self, offered: Offered) -> Self {
         self.offered = offered;
+        self
+    }
+
+    /// Shows readers without JavaScript what `overview` lists: the log's gateways, streams and witnesses. Nothing of it where callers are authenticated.
+    #[must_use]
+    pub fn overview(mut self, overview: impl Overview) -> Self {
+        self.overview = Some(Arc::new(overview));
         self
     }
 
@@ -279,7 +288,11 @@ impl Server {
         let (services, routes) = match self.subject {
             Subject::Log(log) => (
                 grpc::log_router(&log, &self.health, stopping),
-                http::log_router(log, self.offered, operations),
+                http::log_router(
+                    log,
+                    PageSources { offered: Arc::new(self.offered), overview: self.overview },
+                    operations,
+                ),
             ),
             Subject::Witness(witness) => (
                 grpc::witness_router(&witness, &self.health, stopping),

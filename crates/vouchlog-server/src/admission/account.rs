@@ -11,7 +11,7 @@ use vouchlog_runtime::charge;
 
 use super::connection::Connection;
 use super::holdings::{Holdings, Resource};
-use super::pools::{Pools, Taken};
+use super::pools::{Allotment, Pools};
 
 /// What one request holds. Given back when it is dropped.
 pub(crate) struct Account {
@@ -22,9 +22,9 @@ pub(crate) struct Account {
 
 #[derive(Default)]
 struct Has {
-    waiting: Option<Taken>,
-    bytes: Option<Taken>,
-    place: Option<Taken>,
+    waiting: Option<Allotment>,
+    bytes: Option<Allotment>,
+    place: Option<Allotment>,
     key: Option<Arc<Holdings>>,
     refusal: Option<Error>,
 }
@@ -86,14 +86,14 @@ impl Account {
     }
 
     /// Takes room for so many bytes of its answer.
-    pub(crate) fn take_answer(&self, room: Resource, bytes: usize) -> Result<Taken, Error> {
+    pub(crate) fn take_answer(&self, room: Resource, bytes: usize) -> Result<Allotment, Error> {
         self.take(&self.has.lock(), room, bytes)
     }
 
     /// Takes room for so many bytes of a request that is read and not answered, if there is room.
-    fn take_queued(&self, bytes: usize) -> Option<Taken> {
+    fn take_queued(&self, bytes: usize) -> Option<Allotment> {
         let key = self.has.lock().key.clone();
-        Taken::fitting(&self.pools, self.connection.as_ref(), key, Resource::QueuedBytes, bytes)
+        Allotment::fitting(&self.pools, self.connection.as_ref(), key, Resource::QueuedBytes, bytes)
     }
 
     /// The answer begins: what the request took is free again.
@@ -112,7 +112,7 @@ impl Account {
         has.refusal = Some(why);
     }
 
-    fn take(&self, has: &Has, resource: Resource, amount: usize) -> Result<Taken, Error> {
+    fn take(&self, has: &Has, resource: Resource, amount: usize) -> Result<Allotment, Error> {
         let mut taken = self.pools.take(resource, amount, self.connection.as_ref())?;
         if let Some(key) = &has.key {
             taken.charge(key)?;
@@ -131,7 +131,7 @@ impl QueueRoom {
     }
 
     /// Takes so many bytes, if there are as many.
-    pub(crate) fn take(&self, bytes: usize) -> Option<Taken> {
+    pub(crate) fn take(&self, bytes: usize) -> Option<Allotment> {
         self.0.take_queued(bytes)
     }
 

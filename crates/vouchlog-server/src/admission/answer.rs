@@ -17,7 +17,7 @@ use super::account::Account;
 use super::call::Form;
 use super::connection::{Busy, Unread};
 use super::holdings::Resource;
-use super::pools::Taken;
+use super::pools::Allotment;
 use crate::status::status;
 
 /// What an answer holds while it is sent.
@@ -36,7 +36,7 @@ pub(crate) struct Sending {
 pub(crate) struct AnswerBody {
     body: Body,
     /// The whole body, where its length is known.
-    whole: Option<Arc<Taken>>,
+    whole: Option<Arc<Allotment>>,
     is_over: bool,
     sending: Sending,
 }
@@ -44,7 +44,7 @@ pub(crate) struct AnswerBody {
 /// Bytes, and what they hold.
 struct Piece {
     bytes: Bytes,
-    _held: Arc<Taken>,
+    _held: Arc<Allotment>,
     _unread: Option<Unread>,
 }
 

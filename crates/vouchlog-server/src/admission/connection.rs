@@ -63,6 +63,10 @@ pub(crate) struct Connection {
     holds_since: [AtomicU64; Resource::BYTES.len()],
     /// Held while an answer is made that takes long.
     heavy: Mutex<()>,
+    /// Requests that were begun since it was silent.
+    together: AtomicUsize,
+    /// Held by the one of them that is about to begin.
+    next: Mutex<()>,
     /// Operations are answered in full: the port is not for strangers.
     is_private: bool,
     /// Ends it when its requests have ended.
@@ -93,6 +97,8 @@ impl Connection {
             unread: Default::default(),
             holds_since: Default::default(),
             heavy: Mutex::new(()),
+            together: AtomicUsize::new(0),
+            next: Mutex::new(()),
             is_private,
             closing: stopping.child_token(),
             is_leaving: AtomicBool::new(false),
@@ -115,6 +121,21 @@ impl Connection {
     /// The turn of the next of this connection's requests whose answer takes long to make.
     pub(crate) async fn heavy_turn(&self) -> MutexGuard<'_, ()> {
         self.heavy.lock().await
+    }
+
+    /// The client has sent nothing more for now.
+    pub(crate) fn fell_silent(&self) {
+        self.together.store(0, Ordering::Relaxed);
+    }
+
+    /// Waits until it is this request's turn to begin. Of requests that came together, a pipeline or many streams, one begins at a
+    /// time, and between two of them whatever else is ready to run: a connection takes no more of the processors by sending more at
+    /// once.
+    pub(crate) async fn turn_to_begin(&self) {
+        if self.together.fetch_add(1, Ordering::Relaxed) > 0 {
+            let _next = self.next.lock().await;
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) fn closing(&self) -> &CancellationToken {
@@ -249,6 +270,30 @@ mod tests {
         assert_ne!(key("2001:db8:1:2::3"), key("2001:db8:1:3::3"));
         assert_eq!(key("::ffff:192.0.2.7"), key("192.0.2.7"));
         assert_ne!(key("192.0.2.8"), key("192.0.2.7"));
+    }
+
+    #[tokio::test]
+    async fn requests_that_came_together_let_those_of_others_in() {
+        let order = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let (flood, other) = (testing::connection("192.0.2.1:1"), testing::connection("192.0.2.2:1"));
+        let request = |connection: &Arc<Connection>, name: &'static str| {
+            let (connection, order) = (Arc::clone(connection), Arc::clone(&order));
+            tokio::spawn(async move {
+                connection.turn_to_begin().await;
+                order.lock().push(name);
+            })
+        };
+        let mut all: Vec<_> = (0..100).map(|_| request(&flood, "flood")).collect();
+        all.push(request(&other, "other"));
+        for one in all {
+            one.await.unwrap();
+        }
+        let place = order.lock().iter().position(|name| *name == "other").unwrap();
+        assert!(place < 5, "it was behind {place} requests of the flood");
+        // The first one after a silence waits for nothing.
+        flood.fell_silent();
+        let _held = flood.next.lock().await;
+        flood.turn_to_begin().await;
     }
 
     #[test]

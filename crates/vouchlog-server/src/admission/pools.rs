@@ -96,8 +96,8 @@ impl Pools {
         resource: Resource,
         amount: usize,
         connection: Option<&Arc<Connection>>,
-    ) -> Result<Taken, Error> {
-        let mut taken = Taken {
+    ) -> Result<Allotment, Error> {
+        let mut taken = Allotment {
             pools: Arc::clone(self),
             connection: connection.cloned(),
             key: None,
@@ -157,7 +157,7 @@ enum Lack {
 }
 
 /// What was taken. Given back when it is dropped.
-pub(crate) struct Taken {
+pub(crate) struct Allotment {
     pools: Arc<Pools>,
     connection: Option<Arc<Connection>>,
     /// What the requests of its key hold, once the key is known.
@@ -166,7 +166,7 @@ pub(crate) struct Taken {
     amount: usize,
 }
 
-impl Taken {
+impl Allotment {
     /// Takes so much for a key, if there is so much; counts no refusal.
     pub(super) fn fitting(
         pools: &Arc<Pools>,
@@ -261,7 +261,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for Allotment {
     fn drop(&mut self) {
         self.shrink(self.amount);
     }
@@ -326,7 +326,7 @@ mod tests {
                     held.push(taken);
                 }
             }
-            held.iter().map(Taken::amount).sum::<usize>()
+            held.iter().map(Allotment::amount).sum::<usize>()
         };
         let remote = take_all("192.0.2.1");
         assert!((20 * MIB..23 * MIB).contains(&remote), "a third: {remote}");

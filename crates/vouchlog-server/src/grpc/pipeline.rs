@@ -28,7 +28,7 @@ use vouchlog_runtime::charge;
 use vouchlog_stream::limits::RECENT_RUNS;
 
 use super::{refused, stopped};
-use crate::admission::{QueueRoom, Taken};
+use crate::admission::{Allotment, QueueRoom};
 use crate::log::AnyLog;
 use crate::status::{blame_caller, bug, status};
 
@@ -42,7 +42,7 @@ const REQUEST_BYTES: usize = 2_048;
 /// A request, and the room it takes.
 struct Started {
     request: Append,
-    _room: Option<Taken>,
+    _room: Option<Allotment>,
 }
 
 /// A request and what became of it.

@@ -32,28 +32,28 @@ pub(super) struct EntriesQuery {
 #[derive(Serialize, ToSchema)]
 pub(super) struct EntryJson {
     /// Its index.
-    index: u64,
+    pub(super) index: u64,
     /// Name of its kind; `unknown` when this version of the software does not know it.
     #[schema(value_type = String)]
-    kind: &'static str,
+    pub(super) kind: &'static str,
     /// When the log took it, milliseconds since 1970-01-01 UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
-    logged_at: Option<u64>,
+    pub(super) logged_at: Option<u64>,
     /// The stream it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<u64>,
+    pub(super) stream: Option<u64>,
     /// A statement's place in its stream.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sequence: Option<u64>,
+    pub(super) sequence: Option<u64>,
     /// A statement's evidence bitmap.
     #[serde(skip_serializing_if = "Option::is_none")]
-    evidence: Option<u32>,
+    pub(super) evidence: Option<u32>,
     /// A statement's digest in hex.
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
+    pub(super) digest: Option<String>,
     /// The signed note of a control entry.
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
+    pub(super) note: Option<String>,
     /// Its bytes in base64.
     entry: String,
 }
@@ -86,7 +86,7 @@ fn to_json(start: u64, entries: &[Bytes]) -> Result<Vec<u8>, Error> {
 }
 
 impl EntryJson {
-    fn new(index: u64, bytes: &[u8]) -> Self {
+    pub(super) fn new(index: u64, bytes: &[u8]) -> Self {
         let decoded = Entry::decode(bytes);
         let mut json = Self {
             index,

@@ -2,19 +2,26 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::HeaderMap;
-use vouchlog_api::LogReader;
-use vouchlog_note::{Checkpoint, UnverifiedNote};
+use axum::{Json, Router};
+use http::{Extensions, HeaderMap};
+use serde::{Deserialize, Serialize};
+use vouchlog_api::{LogReader, Lookup, Overview};
+use vouchlog_proto::EntryName;
 
+use super::bundles::{BundlesQuery, several};
 use super::html::{accepts_html, by_accept, guarded, page};
 use super::ops::LOG_INDEX;
+use super::proofs::InclusionQuery;
 use super::tiles::{CHECKPOINT_CACHING, TILE_CACHING, cached, etag, read};
+use super::{Params, heavy, listed, reported};
 use crate::access::Gate;
-use crate::explorer::{ExplorerFile, OFFERED_POLICY, OFFERED_VKEY, Offered, front_page};
+use crate::explorer::{
+    AUDIT, COMPARE, ENTRY, ExplorerFile, FRONT, OFFERED_POLICY, OFFERED_VKEY, Offered, STREAMS, page_with,
+};
 use crate::health::Health;
 use crate::log::AnyLog;
 use crate::media::TEXT;
@@ -26,7 +33,15 @@ pub(super) struct Pages {
     pub(super) log: AnyLog,
     pub(super) health: Arc<dyn Health>,
     pub(super) gate: Gate,
-    pub(super) offered: Arc<Offered>,
+    pub(super) shown: PageSources,
+}
+
+/// What pages show of a log beside what they read of it.
+#[derive(Clone)]
+pub(crate) struct PageSources {
+    pub(crate) offered: Arc<Offered>,
+    /// What the log holds in memory, for readers without JavaScript.
+    pub(crate) overview: Option<Arc<dyn Overview>>,
 }
 
 /// What is here: the explorer's front page for browsers, a list of routes for everyone else.
@@ -41,11 +56,7 @@ pub(super) struct Pages {
     )
 )]
 pub(super) async fn index(State(pages): State<Pages>, request: HeaderMap) -> Response {
-    by_accept(if accepts_html(&request) {
-        page(&request, front_page(&pages.facts().await))
-    } else {
-        pages.list().into_response()
-    })
+    by_accept(if accepts_html(&request) { pages.front(&request).await } else { pages.list().into_response() })
 }
 
 /// The explorer's front page.
@@ -57,10 +68,23 @@ pub(super) async fn index(State(pages): State<Pages>, request: HeaderMap) -> Res
     )
 )]
 pub(super) async fn front(State(pages): State<Pages>, request: HeaderMap) -> Response {
-    page(&request, front_page(&pages.facts().await))
+    pages.front(&request).await
 }
 
-/// A file of the explorer: a page, its style, a module; or the log's vkey, which proves nothing where the log itself serves it.
+/// What the report on a page is asked for.
+#[derive(Default, Deserialize)]
+pub(super) struct PageQuery {
+    /// An entry: an index, a digest, or a stream and a sequence number.
+    q: Option<String>,
+    /// Gateways from this entry on.
+    from: Option<String>,
+    /// Of one gateway, the streams older than this one.
+    older: Option<String>,
+}
+
+/// A file of the explorer: a page, its style, a module; or the log's vkey, which proves nothing where the log itself serves it. For readers without
+/// JavaScript, some pages also have what the server reports: `entry.html?q=` of an entry, `streams.html?from=&older=` of gateways and streams,
+/// `compare.html` of the newest checkpoint and the witnesses, `audit.html` of the newest head.
 #[utoipa::path(
     get, path = "/explorer/{*path}", tag = "operations",
     params(("path" = String, Path, description = "Which file.", example = "entry.html")),
@@ -78,9 +102,15 @@ pub(super) async fn front(State(pages): State<Pages>, request: HeaderMap) -> Res
 pub(super) async fn file(
     State(pages): State<Pages>,
     Path(path): Path<String>,
+    asked: Result<Query<PageQuery>, QueryRejection>,
     request: HeaderMap,
 ) -> Response {
-    serve(&pages.offered, &format!("explorer/{path}"), &request)
+    let path = format!("explorer/{path}");
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    match pages.report(&path, &asked).await {
+        Some(facts) => page(&request, page_with(&path, &facts)),
+        None => serve(&pages.shown.offered, &path, &request),
+    }
 }
 
 impl Pages {
@@ -93,46 +123,33 @@ impl Pages {
             .map_or_else(|| LOG_INDEX.to_owned(), |(_, words)| format!("Read only: {words}.\n\n{LOG_INDEX}"))
     }
 
-    /// What this server reports of the log, for readers without JavaScript. Nothing for those who must first be authenticated.
-    async fn facts(&self) -> String {
-        if self.gate.access.is_on() {
-            return String::new();
-        }
-        match self.log.checkpoint().await {
-            Ok(note) => facts_of(&note).unwrap_or_default(),
-            Err(error) => format!(
-                "<div class=\"note nojs\"><span>The server has no checkpoint to show: {}.</span></div>",
-                escaped(&error.message)
-            ),
+    /// The front page, with what this server reports of the log for readers without JavaScript.
+    async fn front(&self, request: &HeaderMap) -> Response {
+        let reported = if self.may_report() { reported::front(&self.log).await } else { String::new() };
+        page(request, page_with(FRONT, &reported))
+    }
+
+    /// What this server reports on the page at `path`, as HTML. None for a page that has no report, and for a file that is no page.
+    async fn report(&self, path: &str, asked: &PageQuery) -> Option<String> {
+        let overview = self.shown.overview.as_deref();
+        match path {
+            _ if !self.may_report() => None,
+            ENTRY => Some(reported::entry(&self.log, asked.q.as_deref()).await),
+            STREAMS => {
+                overview.map(|log| listed::streams(log, asked.from.as_deref(), asked.older.as_deref()))
+            }
+            COMPARE => {
+                Some(reported::newest(&self.log).await + &overview.map(listed::witnesses).unwrap_or_default())
+            }
+            AUDIT => Some(reported::head(&self.log).await),
+            _ => None,
         }
     }
-}
 
-/// The newest checkpoint in words, as HTML. None for what is no checkpoint.
-fn facts_of(note: &str) -> Option<String> {
-    let note = UnverifiedNote::parse(note.as_bytes()).ok()?;
-    let checkpoint = Checkpoint::parse(note.unverified_text()).ok()?;
-    let head = checkpoint.head();
-    let lines: String =
-        note.lines().iter().map(|line| format!("<li>{}</li>", escaped(&line.name().to_string()))).collect();
-    Some(format!(
-        "<div class=\"nojs near\"><div class=\"panel pad\"><h2>What the server reports</h2><dl class=\"kv\">\
-         <dt>Log</dt><dd>{}</dd>\
-         <dt>Entries at the newest checkpoint</dt><dd>{}</dd>\
-         <dt>Root</dt><dd><code>{}</code></dd>\
-         <dt>Signature lines</dt><dd><ul class=\"plain\">{lines}</ul></dd>\
-         <dt>Verified</dt><dd>No. Whether the log signed this, whether its witnesses did, and whether the log still contains what it \
-         showed before, takes JavaScript or the program <code>vouchlog</code>.</dd>\
-         <dt>As files</dt><dd><a href=\"checkpoint\">checkpoint</a></dd></dl></div></div>",
-        escaped(&checkpoint.origin().to_string()),
-        head.size,
-        escaped(&head.root.to_string()),
-    ))
-}
-
-/// Text in HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    /// Whether readers may see what the log holds without being authenticated first.
+    fn may_report(&self) -> bool {
+        !self.gate.access.is_on()
+    }
 }
 
 /// A file by its path below the log's root.
@@ -153,8 +170,9 @@ fn serve(offered: &Offered, path: &str, request: &HeaderMap) -> Response {
     }
 }
 
-/// The explorer for a program that reads a log elsewhere: its pages, and what they read of that log. Nothing can be written.
-pub fn explorer_router<L: LogReader>(log: L, offered: Offered) -> Router {
+/// The explorer for a program that reads a log elsewhere: its pages, and what they read of that log. Nothing can be written. With a `lookup`, the pages
+/// find entries by digest and by place in a stream; what it returns is a hint, which they verify.
+pub fn explorer_router<L: LogReader, K: Lookup>(log: L, lookup: Option<K>, offered: Offered) -> Router {
     let pages = Router::new()
         .route("/", get(front_elsewhere))
         .route("/index.html", get(front_elsewhere))
@@ -163,12 +181,36 @@ pub fn explorer_router<L: LogReader>(log: L, offered: Offered) -> Router {
     let reads = Router::new()
         .route("/checkpoint", get(checkpoint_elsewhere::<L>))
         .route("/tile/{*path}", get(tile_elsewhere::<L>))
+        .route("/v1/bundles", get(bundles_elsewhere::<L>))
         .with_state(Arc::new(log));
-    reads.merge(pages)
+    let router = reads.merge(pages);
+    match lookup {
+        Some(lookup) => {
+            router.merge(Router::new().route("/v1/inclusion", get(index_elsewhere::<K>)).with_state(lookup))
+        }
+        None => router,
+    }
+}
+
+/// Where an entry is. The pages prove the rest from tiles.
+#[derive(Serialize)]
+struct EntryLocation {
+    index: u64,
+}
+
+async fn index_elsewhere<K: Lookup>(
+    State(lookup): State<K>,
+    Params(query): Params<InclusionQuery>,
+) -> Result<Json<EntryLocation>, Problem> {
+    let index = match query.entry()? {
+        EntryName::Index(index) => index,
+        EntryName::Key(key) => lookup.find(key).await?,
+    };
+    Ok(Json(EntryLocation { index: index.get() }))
 }
 
 async fn front_elsewhere(request: HeaderMap) -> Response {
-    page(&request, front_page(""))
+    page(&request, page_with(FRONT, ""))
 }
 
 async fn file_elsewhere(
@@ -197,19 +239,11 @@ async fn tile_elsewhere<L: LogReader>(
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn facts_are_escaped_and_nothing_for_what_is_no_checkpoint() {
-        let root = "A".repeat(43);
-        let note = format!("log.example/<b>\n7\n{root}=\n\n\u{2014} log.example/<b> AAAAAAAA\n");
-        let shown = facts_of(&note).unwrap();
-        assert!(
-            shown.contains("log.example/&lt;b&gt;") && shown.contains("<dd>7</dd>") && !shown.contains("<b>"),
-            "{shown}"
-        );
-        assert_eq!(facts_of("nothing"), None);
-    }
+async fn bundles_elsewhere<L: LogReader>(
+    State(log): State<Arc<L>>,
+    Params(query): Params<BundlesQuery>,
+    extensions: Extensions,
+) -> Result<Response, Problem> {
+    let _own = heavy::own_turn(&extensions).await;
+    several(&*log, &query).await
 }

@@ -37,6 +37,7 @@ proofs
   GET  /v1/consistency?from=A[&to=B]
   GET  /v1/receipts/<index>             a .tlog-proof file
   GET  /v1/entries?start=A&end=B
+  GET  /v1/bundles?first=A&count=N      full bundles of entries, one after the other
   GET  /v1/streams/<stream>
 
 writing (gateways use gRPC, service vouchlog.v1.Gateway on this port)

@@ -141,7 +141,7 @@ pub(super) async fn inclusion(
 
 impl InclusionQuery {
     /// The entry that is meant, which has to be named in one way.
-    fn entry(&self) -> Result<EntryName, Error> {
+    pub(super) fn entry(&self) -> Result<EntryName, Error> {
         match (self.index, &self.hash, &self.digest, self.stream, self.sequence) {
             (Some(index), None, None, None, None) => Ok(EntryName::Index(LeafIndex::new(index))),
             (None, Some(hash), None, None, None) => {

@@ -330,6 +330,7 @@ async fn the_document_describes_every_route() {
         "/readyz",
         "/tile/entries/{path}",
         "/tile/{path}",
+        "/v1/bundles",
         "/v1/consistency",
         "/v1/entries",
         "/v1/gateways",
@@ -344,7 +345,7 @@ async fn the_document_describes_every_route() {
     ] {
         assert!(paths.iter().any(|there| *there == path), "{path} is not described: {paths:?}");
     }
-    assert_eq!(paths.len(), 22, "{paths:?}");
+    assert_eq!(paths.len(), 23, "{paths:?}");
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} says nothing of itself");

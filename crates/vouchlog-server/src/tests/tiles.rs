@@ -162,6 +162,42 @@ async fn bundles_are_compressed_for_those_who_accept_it_and_hash_tiles_for_nobod
     assert_eq!(header(&known, "vary"), vary, "a cache keeps apart what it kept apart before");
 }
 
+/// A reader of a whole log gets the same bytes, several bundles at a time.
+#[tokio::test]
+async fn several_bundles_are_those_of_the_tree_and_are_not_compressed() {
+    let served = Served::start().await;
+    served.log.fill(1_000).await;
+    let asked = |path: String| client().get(served.url(&path)).header("accept-encoding", "gzip").send();
+    let mut bundles = Vec::new();
+    for path in ["/tile/entries/000", "/tile/entries/001", "/tile/entries/002"] {
+        bundles.push(client().get(served.url(path)).send().await.unwrap().bytes().await.unwrap());
+    }
+    for (first, count, expected) in [(0, 64, 0..3), (0, 2, 0..2), (2, 1, 2..3), (1, 3, 1..3)] {
+        let response = asked(format!("/v1/bundles?first={first}&count={count}")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header(&response, "content-type"), "application/octet-stream");
+        assert_eq!(header(&response, "content-encoding"), "");
+        assert_eq!(header(&response, "cache-control"), "no-store");
+        assert_eq!(header(&response, "access-control-allow-origin"), "*");
+        assert_eq!(response.bytes().await.unwrap(), bundles[expected].concat(), "{first}, {count}");
+    }
+    let beyond = format!("first={}&count=64", u64::MAX);
+    // The fourth bundle is not full yet.
+    for (query, status) in [
+        ("first=3&count=1", 404),
+        (beyond.as_str(), 404),
+        ("first=0&count=0", 400),
+        ("first=0&count=65", 400),
+        ("first=-1&count=1", 400),
+        ("first=0", 400),
+        ("first=0&count=1&size=5", 400),
+    ] {
+        let response = asked(format!("/v1/bundles?{query}")).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{query}");
+        assert_eq!(header(&response, "content-type"), "application/problem+json", "{query}");
+    }
+}
+
 /// A log that is begun anew at the same URL must not be told from caches of the earlier one.
 #[tokio::test]
 async fn a_validator_of_another_log_is_not_one_of_this() {
