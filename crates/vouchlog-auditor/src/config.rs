@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vouchlog_note::{Origin, Policy, VerifyingKey};
+use vouchlog_note::{Origin, Policy, SignedCheckpoint, VerifyingKey};
 use vouchlog_runtime::UnixSeconds;
 use vouchlog_stream::RetirementProof;
 
@@ -17,6 +17,23 @@ pub struct LogIdentity {
     pub keys: Vec<VerifyingKey>,
     /// The witnesses that must have cosigned its checkpoints; none asks for no cosignature.
     pub policy: Option<Policy>,
+}
+
+impl LogIdentity {
+    /// Opens a checkpoint that the log signed and, if there is a policy, enough witnesses cosigned.
+    ///
+    /// # Errors
+    /// Why it is none, in words.
+    pub fn open_checkpoint(&self, note: &[u8]) -> Result<SignedCheckpoint, String> {
+        match &self.policy {
+            None => SignedCheckpoint::open_with_keys(note, &self.origin, &self.keys)
+                .map_err(|error| error.to_string()),
+            Some(policy) => policy
+                .verify_checkpoint_of(note, &self.origin, &self.keys)
+                .map(|verified| verified.signed().clone())
+                .map_err(|error| error.to_string()),
+        }
+    }
 }
 
 /// What the entries of a log are.

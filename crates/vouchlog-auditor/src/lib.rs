@@ -64,7 +64,7 @@ pub use evidence::{Evidence, EvidenceError, EvidenceFile, ProvenRun, ServedBytes
 pub use finding::Finding;
 pub use kind::{FindingKind, Proves, Severity};
 pub use place::Place;
-pub use proving::{Verdict, verify_finding};
+pub use proving::{Verdict, contradiction, verify_finding};
 pub use report::{
     AuditReport, Checked, CheckpointReport, GatewayReport, OperatorReport, PredecessorReport, QuotaReport,
     RetirementReport, StreamReport, WitnessRotationReport,

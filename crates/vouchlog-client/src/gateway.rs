@@ -363,21 +363,26 @@ impl Gateway {
         self.spool.len()
     }
 
-    /// Completes once the log has been out of reach for `patience` without a break, and returns why. `report` gets each new reason
-    /// as soon as it is known. Statements stay in the spool.
+    /// Completes once the log has been out of reach for `patience` without a break, and returns why: it cannot be talked to, or it
+    /// acknowledges nothing of what waits. `report` gets each new reason as soon as it is known. Statements stay in the spool.
     pub async fn out_of_reach(&self, patience: Duration, mut report: impl FnMut(&str)) -> String {
-        let (mut reported, mut troubled) = (None, Duration::ZERO);
+        let (mut reported, mut silent) = (None, Duration::ZERO);
+        let mut progress = None;
         loop {
             tokio::time::sleep(STATUS_INTERVAL).await;
-            let Some(trouble) = self.status().trouble else {
-                troubled = Duration::ZERO;
+            let GatewayStatus { trouble, stream, position, .. } = self.status();
+            let before = progress.replace((stream, position));
+            let is_idle = trouble.is_none() && stream.is_some() && self.waiting() == 0;
+            // A log that takes a connection and never answers gives no trouble for as long as an answer may take.
+            if is_idle || before.is_some_and(|before| before != (stream, position)) {
+                silent = Duration::ZERO;
                 continue;
-            };
-            troubled += STATUS_INTERVAL;
-            if troubled >= patience {
-                return trouble;
             }
-            if reported.as_ref() != Some(&trouble) {
+            silent += STATUS_INTERVAL;
+            if silent >= patience {
+                return trouble.unwrap_or_else(|| "it does not answer".to_owned());
+            }
+            if let Some(trouble) = trouble.filter(|trouble| reported.as_ref() != Some(trouble)) {
                 report(&trouble);
                 reported = Some(trouble);
             }

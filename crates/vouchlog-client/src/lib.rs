@@ -2,7 +2,7 @@
 //! gateway with a durable spool.
 //!
 //! In scope: [`GrpcLog`] (a log across the network, used like one in this process), [`TileReader`] (any C2SP tlog-tiles log,
-//! over HTTP or in files), [`VerifiedLog`] (around any reader: checkpoints, entries and proofs, all verified), [`witness()`] (a
+//! over HTTP, in files, or in another place), [`VerifiedLog`] (around any reader: checkpoints, entries and proofs, all verified), [`witness()`] (a
 //! witness across the network, over HTTP or gRPC), and [`Gateway`] (statements go in, verified receipts come out, each exactly
 //! once, through crashes on either side).
 //!
@@ -45,7 +45,7 @@ pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, 
 pub use grpc_log::{AppendPipe, GrpcLog, ServedReceipt};
 pub use receipts::{Acknowledged, LoggedStatements, ProofFiles, ProofFolder, ReceiptSink};
 pub use spool::SpoolError;
-pub use tile_reader::TileReader;
+pub use tile_reader::{TileReader, TileSource};
 pub use verified_log::{VerifiedLog, VerifyError};
 pub use vouchlog_outbound::{ConnectionSecurity, Identity, PlainText, SecurityError, UrlError};
 pub use witness::{GrpcWitness, HttpWitness, WitnessOptions, witness};

@@ -1,9 +1,13 @@
-//! `TileReader`: any C2SP tlog-tiles log, over HTTP or in a directory of files, as a [`LogReader`].
+//! `TileReader`: any C2SP tlog-tiles log, over HTTP, in a directory of files or in another place, as a [`LogReader`].
 //!
 //! Works for logs of other programs. It trusts nothing it reads and remembers nothing: wrap it in a
 //! [`VerifiedLog`](crate::VerifiedLog).
 
+use std::fmt;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use vouchlog_api::{Error, ErrorKind, LogReader, Result};
@@ -32,6 +36,18 @@ pub struct TileReader {
 enum Source {
     Http(HttpSource),
     Directory(PathBuf),
+    Other(Arc<dyn TileSource>),
+}
+
+/// Another place that holds a log's files, such as an object store.
+pub trait TileSource: Send + Sync + fmt::Debug + 'static {
+    /// The file at `path` below the log's prefix, of at most `limit` bytes. One that is not there is
+    /// [`NotFound`](ErrorKind::NotFound); a wait has a bound.
+    fn get<'a>(
+        &'a self,
+        path: &'a str,
+        limit: usize,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes>> + Send + 'a>>;
 }
 
 impl TileReader {
@@ -53,6 +69,11 @@ impl TileReader {
         Self { source: Source::Directory(dir.as_ref().to_owned()), as_served: false }
     }
 
+    /// Reads from another place.
+    pub fn over(source: Arc<dyn TileSource>) -> Self {
+        Self { source: Source::Other(source), as_served: false }
+    }
+
     /// Hands out tiles and bundles of a wrong length as they are served, for a caller that examines the fault. Otherwise
     /// those are errors.
     pub fn as_served(self) -> Self {
@@ -63,6 +84,7 @@ impl TileReader {
         match &self.source {
             Source::Http(http) => http.get(path, limit).await,
             Source::Directory(dir) => directory::get(dir, path, limit).await,
+            Source::Other(source) => source.get(path, limit).await,
         }
     }
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use vouchlog_merkle::sha256;
 use vouchlog_note::SignerError;
 
-use crate::bounded::Place;
+use crate::bounded::ThreadSigner;
 use crate::error::KeyPlaceError;
 use crate::limits::PATIENCE;
 
@@ -146,7 +146,7 @@ fn socket() -> Result<PathBuf, SignerError> {
         .ok_or_else(|| SignerError::new("SSH_AUTH_SOCK is not set: no ssh-agent is known"))
 }
 
-impl Place for Agent {
+impl ThreadSigner for Agent {
     fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError> {
         let request = [&[SIGN][..], &string(&blob(&self.key)), &string(message), &[0; 4]].concat();
         let answer = ask(&self.socket, &request)?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use vouchlog_note::SignerError;
 use vouchlog_runtime::Clock;
 
-use crate::bounded::Place;
+use crate::bounded::ThreadSigner;
 use crate::http::{self, Http};
 use crate::spki;
 
@@ -109,7 +109,7 @@ impl Kms {
     }
 }
 
-impl Place for Kms {
+impl ThreadSigner for Kms {
     fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError> {
         let answer: Signed = self.call("Sign", &json!({
             "KeyId": self.key, "Message": STANDARD.encode(message), "MessageType": "RAW", "SigningAlgorithm": "ED25519_SHA_512",

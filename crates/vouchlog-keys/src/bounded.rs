@@ -11,12 +11,12 @@ use vouchlog_note::{Signer, SignerError};
 use crate::limits::{CLOSING, MAX_MESSAGE_BYTES, MAX_WAITING};
 
 /// Signs, and may take its time. It lives on one thread, so it can keep a session or a connection.
-pub(crate) trait Place: Send {
+pub(crate) trait ThreadSigner: Send {
     /// Signs exactly these bytes with Ed25519.
     fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError>;
 }
 
-/// A [`Place`] as a signer that answers in time.
+/// A [`ThreadSigner`] as a signer that answers in time.
 pub(crate) struct Bounded {
     name: String,
     jobs: SyncSender<Job>,
@@ -37,7 +37,7 @@ impl Bounded {
     pub(crate) fn start(
         name: String,
         patience: Duration,
-        place: impl Place + 'static,
+        place: impl ThreadSigner + 'static,
     ) -> Result<Self, SignerError> {
         let (jobs, to_do) = sync_channel(MAX_WAITING);
         let (running, ended) = sync_channel(0);
@@ -57,7 +57,7 @@ impl Bounded {
     }
 }
 
-fn work(mut place: impl Place, jobs: &Receiver<Job>) {
+fn work(mut place: impl ThreadSigner, jobs: &Receiver<Job>) {
     while let Ok(Job { message, until, reply }) = jobs.recv() {
         if Instant::now() < until {
             // The caller may have given up meanwhile.
@@ -116,9 +116,9 @@ mod tests {
     use super::*;
 
     /// Signs once it is released, and reports what it was asked to sign.
-    struct Held(Receiver<()>, Sender<Vec<u8>>);
+    struct BlockedSigner(Receiver<()>, Sender<Vec<u8>>);
 
-    impl Place for Held {
+    impl ThreadSigner for BlockedSigner {
         fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError> {
             self.0.recv().map_err(|_| SignerError::new("gone"))?;
             self.1.send(message.to_vec()).ok();
@@ -129,7 +129,7 @@ mod tests {
     fn held(patience: Duration) -> (Bounded, Sender<()>, Receiver<Vec<u8>>) {
         let (release, held) = channel();
         let (asked, seen) = channel();
-        (Bounded::start("test".into(), patience, Held(held, asked)).unwrap(), release, seen)
+        (Bounded::start("test".into(), patience, BlockedSigner(held, asked)).unwrap(), release, seen)
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
     /// Says when it is gone.
     struct Closing(Sender<()>);
 
-    impl Place for Closing {
+    impl ThreadSigner for Closing {
         fn sign(&mut self, _: &[u8]) -> Result<[u8; 64], SignerError> {
             Ok([7; 64])
         }

@@ -12,7 +12,7 @@ use vouchlog_note::SignerError;
 use vouchlog_runtime::durable;
 use zeroize::Zeroizing;
 
-use crate::bounded::Place;
+use crate::bounded::ThreadSigner;
 use crate::http::{self, Http};
 use crate::spki;
 
@@ -148,7 +148,7 @@ impl Kms {
     }
 }
 
-impl Place for Kms {
+impl ThreadSigner for Kms {
     fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError> {
         let post = self.http.client().post(self.method(":asymmetricSign")?);
         let answer: Signed = self.call(post.json(&json!({ "data": STANDARD.encode(message) })))?;

@@ -8,7 +8,7 @@ use std::thread;
 use vouchlog_note::{SigningKey, VerifyingKey};
 
 use crate::agent::{Agent, Fingerprint};
-use crate::bounded::{Bounded, Place};
+use crate::bounded::{Bounded, ThreadSigner};
 use crate::error::KeyPlaceError;
 use crate::limits::PATIENCE;
 use crate::pkcs11_uri;
@@ -128,7 +128,7 @@ impl KeyLocation {
         }
     }
 
-    fn bounded(&self, place: impl Place + 'static) -> Result<Bounded, KeyPlaceError> {
+    fn bounded(&self, place: impl ThreadSigner + 'static) -> Result<Bounded, KeyPlaceError> {
         Ok(Bounded::start(self.to_string(), PATIENCE, place)?)
     }
 

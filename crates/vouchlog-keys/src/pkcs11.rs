@@ -17,7 +17,7 @@ use vouchlog_note::SignerError;
 use vouchlog_runtime::durable;
 use zeroize::Zeroizing;
 
-use crate::bounded::Place;
+use crate::bounded::ThreadSigner;
 use crate::pkcs11_uri::{PinSource, Pkcs11Uri};
 
 /// Longest PIN.
@@ -142,7 +142,7 @@ impl Token {
     }
 }
 
-impl Place for Token {
+impl ThreadSigner for Token {
     fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError> {
         let (session, key) = match self.open.take() {
             Some(open) => open,

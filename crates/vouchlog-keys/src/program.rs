@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use vouchlog_note::{SignerError, VerifyingKey};
 use vouchlog_runtime::program::{self, Bounds};
 
-use crate::bounded::Place;
+use crate::bounded::ThreadSigner;
 use crate::error::KeyPlaceError;
 use crate::limits::PATIENCE;
 
@@ -56,7 +56,7 @@ pub(crate) struct RunningProgram {
     vkey: String,
 }
 
-impl Place for RunningProgram {
+impl ThreadSigner for RunningProgram {
     fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError> {
         let (program, arguments) = self.words.split_first().expect("it has a program");
         let mut command = Command::new(program);

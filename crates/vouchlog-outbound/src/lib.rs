@@ -1,7 +1,7 @@
 //! Where our connections may go: every URL passes here before anything is sent to it.
 //!
 //! In scope: [`ConnectionSecurity`] (which authorities a client trusts, the certificate it presents, and that plain text stays on this machine unless
-//! it is allowed elsewhere), [`Reach`] (that a webhook does not end up at an address that only we can reach), HTTP clients that keep
+//! it is allowed elsewhere), `PostgresUrl` (the same for databases, with the feature `postgres`), [`Reach`] (that a webhook does not end up at an address that only we can reach), HTTP clients that keep
 //! both rules.
 //!
 //! Out of scope: what is said over a connection (`vouchlog-client`, `vouchlog-collector`, `vouchlog-telemetry`), and which clients may
@@ -20,8 +20,12 @@
 //! ```
 
 mod address;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reach;
 mod security;
 
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresUrl, ServerSettings, without_password};
 pub use reach::{Reach, ReachError};
 pub use security::{ConnectionSecurity, Identity, PlainText, SecurityError, UrlError, parse, root_cause};

@@ -2,6 +2,7 @@
 //!
 //! | step | what | a failure means |
 //! | --- | --- | --- |
+//! | refresh | what other processes of the witness cosigned meanwhile is read, from a store that is shared | the batch is refused |
 //! | judge | claims are judged one by one, each against what the ones before would leave | that claim is refused |
 //! | sign | the accepted checkpoints are cosigned; nothing leaves the process yet | the batch is refused |
 //! | commit | the new states become durable, all or nothing | refused: the batch is; unknown: no more is cosigned |
@@ -9,14 +10,14 @@
 //! | answer | every caller gets its lines, or why not | – |
 //! | keep | contradictions go to the keeper of evidence | logged, and nothing else |
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::{Hash, ProofError};
 use vouchlog_note::{AddCheckpoint, Checkpoint, NoteError, SigningKey, UnverifiedNote};
-use vouchlog_storage::{Revision, WitnessChange, WitnessCommitError, WitnessStore};
+use vouchlog_storage::{Revision, StoreError, WitnessChange, WitnessCommitError, WitnessStore};
 
 use crate::check::{Claim, ClaimedTree};
 use crate::commit::Committer;
@@ -119,6 +120,11 @@ impl<S: WitnessStore> Cosigner<S> {
             |first| tracing::info_span!(parent: first, "batch", requests = batch.len()),
         );
         let _span = span.entered();
+        if let Err(error) = self.refresh(batch.iter().map(|waiting| waiting.request.log.origin_hash())) {
+            tracing::error!(%error, "the cosignatures of other processes could not be read");
+            let error = Error::unavailable("the witness cannot read its store now");
+            return batch.into_iter().for_each(|waiting| self.answer(waiting.caller, Err(error.clone())));
+        }
         let judged = self.judge_batch(batch);
         let lines = match sign(&self.shared.keys, &judged.draft.accepted, self.signers) {
             Ok(lines) => lines,
@@ -143,6 +149,31 @@ impl<S: WitnessStore> Cosigner<S> {
             );
         }
         refusals.iter().for_each(|refusal| self.keep(refusal));
+    }
+
+    /// Takes over what other processes of this witness have cosigned for these logs.
+    fn refresh(&mut self, origins: impl Iterator<Item = Hash>) -> std::result::Result<(), StoreError> {
+        let origins: Vec<Hash> = origins.collect::<HashSet<_>>().into_iter().collect();
+        let (latest, mut damaged) = (&mut self.latest, None);
+        self.shared.store.refresh(&origins, &mut |origin, revision, bytes| match state::from_bytes(
+            &origin, revision, &bytes,
+        ) {
+            Some(state) => drop(latest.insert(origin, state)),
+            None => damaged = Some(origin),
+        })?;
+        match damaged {
+            None => Ok(()),
+            Some(origin) => Err(StoreError::Damaged(format!(
+                "the cosignatures for the log with origin hash {origin} cannot be read"
+            ))),
+        }
+    }
+
+    /// Whether a state that was not the expected one is that of another process of this witness, which is known from here on.
+    fn is_overtaken(&mut self, error: &WitnessCommitError) -> bool {
+        let WitnessCommitError::Moved { origin, found, .. } = error else { return false };
+        self.refresh(std::iter::once(*origin)).is_ok()
+            && self.latest.get(origin).is_some_and(|latest| latest.revision >= *found)
     }
 
     fn judge_batch(&self, batch: Vec<Waiting>) -> Judged {
@@ -233,6 +264,11 @@ impl<S: WitnessStore> Cosigner<S> {
         let outcome = self.committer.commit(changes);
         self.shared.metrics.commit_ended(timer);
         outcome.map_err(|error| {
+            if self.is_overtaken(&error) {
+                return Error::unavailable(
+                    "another process of this witness cosigned for the log at the same moment: ask again",
+                );
+            }
             tracing::error!(%error, "cosignatures were not committed");
             if !matches!(error, WitnessCommitError::Refused(_)) {
                 self.shared.set_poison(&error.to_string());

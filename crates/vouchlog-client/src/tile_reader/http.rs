@@ -8,6 +8,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 use tokio::time::{Instant, sleep, timeout};
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_outbound::parse;
+use vouchlog_runtime::buffer::append;
 use vouchlog_runtime::{Backoff, Gunzip};
 
 use crate::USER_AGENT;
@@ -194,17 +195,6 @@ async fn bounded_body(
         }
         tokio::task::yield_now().await;
     }
-}
-
-/// Appends `piece`. The buffer doubles, but never beyond `most` bytes: of several large bodies at once, the unused halves would take
-/// as much memory as the bodies.
-fn append(buffer: &mut Vec<u8>, piece: &[u8], most: usize) {
-    let needed = buffer.len() + piece.len();
-    if needed > buffer.capacity() {
-        let capacity = (2 * buffer.capacity()).min(most).max(needed);
-        buffer.reserve_exact(capacity - buffer.len());
-    }
-    buffer.extend_from_slice(piece);
 }
 
 /// The connection could not be made, or was lost.

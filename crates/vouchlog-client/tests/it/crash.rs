@@ -14,9 +14,9 @@ use crate::world::{Rng, World, in_time, statements};
 
 /// Remembers which statements it got a receipt for.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<HashSet<[u8; 32]>>>);
+struct DurableDigests(Arc<Mutex<HashSet<[u8; 32]>>>);
 
-impl ReceiptSink for Kept {
+impl ReceiptSink for DurableDigests {
     fn keep(&mut self, taken: &LoggedStatements) -> std::io::Result<()> {
         let digests = taken.statements().iter().map(|statement| *statement.digest.as_bytes());
         self.0.lock().unwrap().extend(digests);
@@ -24,7 +24,7 @@ impl ReceiptSink for Kept {
     }
 }
 
-impl Kept {
+impl DurableDigests {
     fn check(&self, submitted: &[Statement]) {
         let kept = self.0.lock().unwrap();
         assert!(
@@ -34,7 +34,7 @@ impl Kept {
     }
 }
 
-async fn open(world: &World, dir: &std::path::Path, kept: &Kept) -> Gateway {
+async fn open(world: &World, dir: &std::path::Path, kept: &DurableDigests) -> Gateway {
     let mut config = world.config(dir);
     config.sink = Some(Box::new(kept.clone()));
     Gateway::open(config).await.unwrap()
@@ -44,7 +44,8 @@ async fn open(world: &World, dir: &std::path::Path, kept: &Kept) -> Gateway {
 async fn connections_that_break_anywhere() {
     for seed in 0..6 {
         println!("seed {seed}");
-        let (world, dir, kept) = (World::start().await, tempfile::tempdir().unwrap(), Kept::default());
+        let (world, dir, kept) =
+            (World::start().await, tempfile::tempdir().unwrap(), DurableDigests::default());
         let mut rng = Rng(seed);
         world.proxy.plan(move || Budget { up: 400 + rng.below(9_000), down: 400 + rng.below(9_000) });
         let gateway = open(&world, dir.path(), &kept).await;
@@ -67,7 +68,7 @@ async fn connections_that_break_anywhere() {
 /// The reply to every step is lost at every place, to the step of a few bytes; then the gateway dies, and another takes over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_killed_between_any_two_steps() {
-    let (world, dir, kept) = (World::start().await, tempfile::tempdir().unwrap(), Kept::default());
+    let (world, dir, kept) = (World::start().await, tempfile::tempdir().unwrap(), DurableDigests::default());
     let mut submitted = 0;
     for down in (0..4_000).step_by(97) {
         let mut first = true;
@@ -98,7 +99,8 @@ async fn a_gateway_killed_between_any_two_steps() {
 async fn both_sides_are_killed_at_random() {
     for seed in 0..4 {
         println!("seed {seed}");
-        let (mut world, dir, kept) = (World::start().await, tempfile::tempdir().unwrap(), Kept::default());
+        let (mut world, dir, kept) =
+            (World::start().await, tempfile::tempdir().unwrap(), DurableDigests::default());
         let mut rng = Rng(seed);
         let mut gateway = open(&world, dir.path(), &kept).await;
         let mut submitted = 0;

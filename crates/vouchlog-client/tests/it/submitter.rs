@@ -40,6 +40,32 @@ async fn the_signer_is_the_stream_s_and_is_known_without_the_log_from_then_on() 
     world.check_exactly(&statements(0..5)).await;
 }
 
+/// A stopped process keeps its socket: connections are made, and nothing comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_never_answers_is_out_of_reach() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let gateway = world.gateway(dir.path()).await;
+    in_time(gateway.signer()).await.unwrap();
+    gateway.stop().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let hanging = GatewayConfig { log: Connection::new(&url), ..world.config(dir.path()) };
+    let new = tempfile::tempdir().unwrap();
+    for (hanging, statement) in [
+        (hanging, Some(0..1)),
+        (GatewayConfig { log: Connection::new(&url), ..world.config(new.path()) }, None),
+    ] {
+        let gateway = Gateway::open(hanging).await.unwrap();
+        if let Some(range) = statement {
+            Submitter::submit(&gateway, statements(range)).await.unwrap();
+        }
+        let reason = in_time(gateway.out_of_reach(Duration::from_millis(1_500), |_| ())).await;
+        // Not what the end of the far longer wait for one answer is called.
+        assert_eq!(reason, "it does not answer");
+        gateway.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_no_signer_for_a_gateway_the_log_refuses() {
     let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());

@@ -150,7 +150,7 @@ fn a_key_of_the_service_signs() {
     let public = SigningKey::from_bytes(&[7; 32]).verifying_key();
     let mut key = kms(&url, KEY, fixed(SECRET));
     assert_eq!(key.public_key().unwrap(), public.to_bytes());
-    let signature = Place::sign(&mut key, b"a message").unwrap();
+    let signature = ThreadSigner::sign(&mut key, b"a message").unwrap();
     public.verify_strict(b"a message", &signature.into()).unwrap();
     assert_eq!(*service.seen.lock().unwrap(), ["TrentService.GetPublicKey", "TrentService.Sign"]);
     // From another thread, as a log uses it.
@@ -161,14 +161,15 @@ fn a_key_of_the_service_signs() {
 #[test]
 fn the_role_of_the_machine_is_enough() {
     let (_, url) = serve();
-    let signature = Place::sign(&mut kms(&url, KEY, Source::Machine(url.clone())), b"a").unwrap();
+    let signature = ThreadSigner::sign(&mut kms(&url, KEY, Source::Machine(url.clone())), b"a").unwrap();
     SigningKey::from_bytes(&[7; 32]).verifying_key().verify_strict(b"a", &signature.into()).unwrap();
 }
 
 #[test]
 fn whatever_the_service_refuses_is_an_error_without_a_secret() {
     let (service, url) = serve();
-    let sign = |key: &str, secret: &str| Place::sign(&mut kms(&url, key, fixed(secret)), b"a").unwrap_err();
+    let sign =
+        |key: &str, secret: &str| ThreadSigner::sign(&mut kms(&url, key, fixed(secret)), b"a").unwrap_err();
     let refused = sign(KEY, "another secret");
     assert!(refused.reason().contains("InvalidSignatureException"), "{refused}");
     assert!(sign("alias/other", SECRET).reason().contains("NotFoundException"));

@@ -13,14 +13,14 @@ use super::*;
 
 const NAME: &str = "projects/p/locations/global/keyRings/r/cryptoKeys/log/cryptoKeyVersions/1";
 
-type Seen = Arc<Mutex<Vec<String>>>;
+type RequestList = Arc<Mutex<Vec<String>>>;
 
 fn is_let_in(headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|value| value == "Bearer ya29.token")
 }
 
 async fn sign(
-    State(seen): State<Seen>,
+    State(seen): State<RequestList>,
     Path(path): Path<String>,
     headers: HeaderMap,
     Json(request): Json<Value>,
@@ -53,8 +53,8 @@ async fn token(headers: HeaderMap) -> (StatusCode, String) {
     if flavoured { (StatusCode::OK, token.to_string()) } else { (StatusCode::FORBIDDEN, String::new()) }
 }
 
-fn serve() -> (Seen, Url) {
-    let seen = Seen::default();
+fn serve() -> (RequestList, Url) {
+    let seen = RequestList::default();
     let app = Router::new()
         .route("/v1/{*path}", get(public).post(sign))
         .route("/token", get(token))
@@ -72,17 +72,17 @@ fn a_key_version_signs_with_a_token_of_either_kind() {
     for source in [TokenSource::File(file.clone()), TokenSource::Machine(url.join("/token").unwrap())] {
         let mut kms = Kms::new(NAME, &url, source).unwrap();
         assert_eq!(kms.public_key().unwrap(), key.to_bytes());
-        let signature = Place::sign(&mut kms, b"a message").unwrap();
+        let signature = ThreadSigner::sign(&mut kms, b"a message").unwrap();
         key.verify_strict(b"a message", &signature.into()).unwrap();
     }
     assert_eq!(*seen.lock().unwrap(), [format!("{NAME}:asymmetricSign"), format!("{NAME}:asymmetricSign")]);
     // The file is read again for each request.
     let mut kms = Kms::new(NAME, &url, TokenSource::File(file.clone())).unwrap();
     std::fs::write(&file, "withdrawn").unwrap();
-    let error = Place::sign(&mut kms, b"a").unwrap_err();
+    let error = ThreadSigner::sign(&mut kms, b"a").unwrap_err();
     assert!(error.reason().contains("401") && !error.reason().contains("withdrawn"), "{error}");
     std::fs::write(&file, "ya29.token").unwrap();
-    assert!(Place::sign(&mut kms, b"a").is_ok());
+    assert!(ThreadSigner::sign(&mut kms, b"a").is_ok());
 }
 
 #[test]

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use vouchlog_api::ErrorKind;
-use vouchlog_merkle::ConsistencyProof;
-use vouchlog_storage::{StoreIdentity, WitnessStore};
+use vouchlog_merkle::{ConsistencyProof, Hash};
+use vouchlog_storage::{
+    MemoryWitnessStore, Revision, StoreError, StoreIdentity, WitnessChange, WitnessCommitError, WitnessStore,
+};
 use vouchlog_storage_sled::{Options, SledWitnessStore};
 
 use crate::world::{Cosigned, TestLog, World, memory};
@@ -101,6 +104,110 @@ async fn on_sled_one_history_is_cosigned() {
     let dir = tempfile::tempdir().unwrap();
     let identity = StoreIdentity::from_bytes([1; 16]);
     race(SledWitnessStore::open(dir.path(), identity, Options::default()).unwrap()).await;
+}
+
+/// A store that several processes share, as a database is.
+#[derive(Debug)]
+struct SharedStore(Arc<MemoryWitnessStore>);
+
+impl WitnessStore for SharedStore {
+    fn identity(&self) -> StoreIdentity {
+        self.0.identity()
+    }
+
+    fn load(&self, take: &mut dyn FnMut(Hash, Revision, Bytes)) -> Result<(), StoreError> {
+        self.0.load(take)
+    }
+
+    fn state(&self, origin: &Hash) -> Result<Option<Bytes>, StoreError> {
+        self.0.state(origin)
+    }
+
+    fn refresh(
+        &self,
+        origins: &[Hash],
+        take: &mut dyn FnMut(Hash, Revision, Bytes),
+    ) -> Result<(), StoreError> {
+        self.0.load(&mut |origin, revision, state| {
+            if origins.contains(&origin) {
+                take(origin, revision, state);
+            }
+        })
+    }
+
+    fn commit(&self, changes: &[WitnessChange]) -> Result<(), WitnessCommitError> {
+        self.0.commit(changes)
+    }
+
+    fn impediment(&self) -> Option<String> {
+        self.0.impediment()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Three processes of one witness, asked at random for two histories of one log: all that any of them cosigned is one history.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_processes_on_a_shared_store_cosign_one_history() {
+    let log = TestLog::new("log.example.com/a", SIZES + 1);
+    let (fork, store) = (log.forked_at(5), memory());
+    let worlds: Vec<_> = (0..3).map(|_| Arc::new(World::open(SharedStore(store.clone()), &[&log]))).collect();
+    let mut callers = Vec::new();
+    for caller in 0..CALLERS {
+        let (world, log) = (
+            worlds[usize::try_from(caller % 3).unwrap()].clone(),
+            if caller % 2 == 1 { fork.clone() } else { log.clone() },
+        );
+        callers.push(tokio::spawn(async move {
+            let mut cosigned = Vec::new();
+            let (mut old, goal) = (caller % 4, 1 + caller * 7 % SIZES);
+            for _ in 0..CALLERS {
+                match world.ask(log.request(old.min(goal), goal)).await {
+                    Ok(answer) => {
+                        cosigned.push(answer);
+                        break;
+                    }
+                    Err(error) => match error.kind {
+                        ErrorKind::Conflict { size } if size > goal => break,
+                        ErrorKind::Conflict { size } => old = size,
+                        ErrorKind::Inconsistent => break,
+                        // Another process was quicker.
+                        ErrorKind::Unavailable => {}
+                        other => panic!("{other:?}"),
+                    },
+                }
+            }
+            cosigned
+        }));
+    }
+    let mut cosigned = Vec::new();
+    for caller in callers {
+        cosigned.extend(caller.await.unwrap());
+    }
+    assert!(cosigned.len() > 1);
+    one_history(&cosigned, [&log, &fork]);
+    let largest = cosigned.iter().max_by_key(|cosigned| cosigned.head.size).unwrap();
+    for world in &worlds {
+        assert_eq!(world.latest(&log).await.unwrap().head(), largest.head);
+        assert!(world.witness.readiness().is_ready(), "none stops because of another");
+    }
+}
+
+/// Each process knows what the others cosigned before it judges.
+#[tokio::test]
+async fn a_process_on_a_shared_store_is_never_behind() {
+    let log = TestLog::new("log.example.com/a", 20);
+    let store = memory();
+    let open = || World::open(SharedStore(store.clone()), &[&log]);
+    let (one, two) = (open(), open());
+    one.ask(log.request(0, 5)).await.unwrap();
+    assert_eq!(two.ask(log.request(0, 6)).await.unwrap_err().kind, ErrorKind::Conflict { size: 5 });
+    two.ask(log.request(5, 9)).await.unwrap();
+    one.ask(log.request(9, 10)).await.unwrap();
+    let fork = log.forked_at(2);
+    assert_eq!(two.ask(fork.request(10, 11)).await.unwrap_err().kind, ErrorKind::Inconsistent);
 }
 
 /// Two processes on one store cannot be: the second is kept out. Two witnesses on one store in memory, which nothing keeps out,

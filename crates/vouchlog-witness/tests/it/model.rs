@@ -14,7 +14,7 @@ const SIZE: u64 = 9;
 
 /// A request: of which log and history, from and to which size, with a proof of which history.
 #[derive(Clone, Debug)]
-struct Asked {
+struct CosignRequest {
     log: usize,
     fork: usize,
     old: u64,
@@ -23,10 +23,11 @@ struct Asked {
     restart: bool,
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+fn asked() -> impl Strategy<Value = CosignRequest> {
     let history = || prop_oneof![4 => Just(0usize), 1 => 1..4usize];
-    (0..2usize, history(), 0..=SIZE, 0..=SIZE, history(), prop::bool::weighted(0.05))
-        .prop_map(|(log, fork, old, new, proof_of, restart)| Asked { log, fork, old, new, proof_of, restart })
+    (0..2usize, history(), 0..=SIZE, 0..=SIZE, history(), prop::bool::weighted(0.05)).prop_map(
+        |(log, fork, old, new, proof_of, restart)| CosignRequest { log, fork, old, new, proof_of, restart },
+    )
 }
 
 /// History 0 is the log's; history n parts from it at some entry.
@@ -36,7 +37,11 @@ fn histories(origin: &str) -> Vec<TestLog> {
 }
 
 /// What the model makes of a request: it sees entries, where the witness sees roots and proofs.
-fn expected(latest: Option<(usize, u64)>, asked: &Asked, histories: &[TestLog]) -> Result<(), ErrorKind> {
+fn expected(
+    latest: Option<(usize, u64)>,
+    asked: &CosignRequest,
+    histories: &[TestLog],
+) -> Result<(), ErrorKind> {
     let size = latest.map_or(0, |(_, size)| size);
     if asked.old > asked.new {
         return Err(ErrorKind::InvalidArgument);
@@ -52,7 +57,7 @@ fn expected(latest: Option<(usize, u64)>, asked: &Asked, histories: &[TestLog]) 
     if extends && proves { Ok(()) } else { Err(ErrorKind::Inconsistent) }
 }
 
-async fn run(requests: Vec<Asked>) {
+async fn run(requests: Vec<CosignRequest>) {
     let logs = [histories("log.example.com/0"), histories("log.example.com/1")];
     let mut store: Arc<MemoryWitnessStore> = memory();
     let mut world = World::open(store.clone(), &[&logs[0][0], &logs[1][0]]);
