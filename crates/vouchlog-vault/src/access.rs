@@ -68,14 +68,18 @@ impl Access {
         self.tenant.as_deref().is_none_or(|own| own == tenant)
     }
 
+    /// The tenant to look at, if it is one: the one that is asked for, or the only one that it may see.
+    pub(crate) fn tenant_within<'a>(&'a self, asked: Option<&'a str>) -> Result<Option<&'a str>> {
+        if let Some(asked) = asked {
+            self.require_tenant(asked)?;
+        }
+        Ok(asked.or(self.tenant()))
+    }
+
     /// A query within what it may see.
     pub(crate) fn within(&self, query: &Query) -> Result<Query> {
         let mut query = query.clone();
-        match (&self.tenant, &query.tenant) {
-            (Some(_), Some(asked)) => self.require_tenant(asked)?,
-            (Some(own), None) => query.tenant = Some(own.clone()),
-            (None, _) => {}
-        }
+        query.tenant = self.tenant_within(query.tenant.as_deref())?.map(str::to_owned);
         Ok(query)
     }
 }

@@ -62,11 +62,11 @@ impl Database {
         sqlx::any::install_default_drivers();
         let (dialect, url, file, mark) = match location {
             Location::Postgres(postgres) => {
-                if let Some(weakness) = postgres.weakness {
+                if let Some(weakness) = postgres.weakness() {
                     let database = location.shown();
                     tracing::warn!(database, "{weakness}: use sslmode=verify-full");
                 }
-                (Dialect::Postgres, postgres.url.clone(), None, None)
+                (Dialect::Postgres, postgres.url().to_owned(), None, None)
             }
             Location::File(file) => {
                 // Before it would be made again.
@@ -130,6 +130,8 @@ impl Database {
                 ("roster", include_str!("../migrations/sqlite/0006_roster.sql")),
                 ("hold event tenant", include_str!("../migrations/sqlite/0007_hold_event_tenant.sql")),
                 ("duties", include_str!("../migrations/sqlite/0008_duties.sql")),
+                ("sessions", include_str!("../migrations/sqlite/0009_sessions.sql")),
+                ("facts", include_str!("../migrations/sqlite/0010_facts.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -140,6 +142,8 @@ impl Database {
                 ("roster", include_str!("../migrations/postgres/0006_roster.sql")),
                 ("hold event tenant", include_str!("../migrations/postgres/0007_hold_event_tenant.sql")),
                 ("duties", include_str!("../migrations/postgres/0008_duties.sql")),
+                ("sessions", include_str!("../migrations/postgres/0009_sessions.sql")),
+                ("facts", include_str!("../migrations/postgres/0010_facts.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

@@ -23,6 +23,7 @@ use crate::access::Access;
 use crate::duties::KeptUntil;
 use crate::find::tenants;
 use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_VALUE_BYTES};
+use crate::lists;
 use crate::operation::Operation;
 use crate::read::id;
 use crate::refusal::{Refusal, Why};
@@ -169,6 +170,8 @@ impl Vault {
             let rows = found.iter().map(|candidate| candidate.n.into()).collect();
             // `n` is a number of ours: the set takes the placeholders.
             over_set(&mut tx, &format!("UPDATE record SET erasure = {n} WHERE n IN"), rows, "").await?;
+            // Lists show nothing more of them, also if this is as far as it comes.
+            lists::forget_values(&mut tx, n).await?;
             self.shared.db.commit(tx).await
         }).await
     }
@@ -391,6 +394,7 @@ async fn erasure(tx: &mut AnyConnection, record: &RecordId) -> Result<Option<(i6
 async fn destroy(tx: &mut AnyConnection, erasure: i64) -> Result<()> {
     let persons = "SELECT DISTINCT rs.subject FROM record r JOIN record_subject rs ON rs.record = r.n WHERE r.erasure = $1";
     let persons = sqlx::query(persons).bind(erasure).fetch_all(&mut *tx).await?;
+    lists::forget_values(tx, erasure).await?;
     for delete in [
         "DELETE FROM sealed WHERE record IN (SELECT n FROM record WHERE erasure = $1)",
         "DELETE FROM facet WHERE personal = 1 AND record IN (SELECT n FROM record WHERE erasure = $1)",
@@ -398,9 +402,14 @@ async fn destroy(tx: &mut AnyConnection, erasure: i64) -> Result<()> {
     ] {
         sqlx::query(delete).bind(erasure).execute(&mut *tx).await?;
     }
+    lists::forget_people(tx, erasure).await?;
     // A person with a record that must stay is needed to read that one.
-    let unneeded = "AND NOT EXISTS (SELECT 1 FROM record_subject rs WHERE rs.subject = subject.id)";
-    let persons = persons.iter().map(|row| Ok(row.try_get::<i64, _>(0)?.into())).collect::<Result<_>>()?;
-    over_set(tx, "DELETE FROM subject WHERE id IN", persons, unneeded).await?;
+    let unneeded = "AND NOT EXISTS (SELECT 1 FROM record_subject rs WHERE rs.subject =";
+    let persons: Vec<Value> =
+        persons.iter().map(|row| Ok(row.try_get::<i64, _>(0)?.into())).collect::<Result<_>>()?;
+    // Another spelling of the name may still be there: then the row of this one would be left.
+    let of_value = format!("{unneeded} facet_value.subject)");
+    over_set(tx, "DELETE FROM facet_value WHERE subject IN", persons.clone(), &of_value).await?;
+    over_set(tx, "DELETE FROM subject WHERE id IN", persons, &format!("{unneeded} subject.id)")).await?;
     Ok(())
 }

@@ -88,6 +88,16 @@ pub enum VaultError {
     /// No record has this id.
     #[error("there is no record {0} in this vault")]
     UnknownRecord(RecordId),
+    /// The rule found nothing in the record when it was kept.
+    #[error(
+        "the rule {code} found nothing in record {record} when it was kept, so there is nothing to decide"
+    )]
+    UnknownFinding {
+        /// The rule.
+        code: String,
+        /// The record.
+        record: RecordId,
+    },
     /// No hold has this name.
     #[error("there is no legal hold `{0}` in this vault")]
     UnknownHold(String),

@@ -82,7 +82,9 @@ pub(crate) async fn find(shared: &Shared, tx: &mut AnyConnection, asked: &Query)
             asked.facets.iter().map(|(facet, value)| tenant.facet(*facet, value).to_vec()).collect();
         macs.sort();
         macs.dedup();
-        if let Some(macs) = rarest_first(tx, macs).await? {
+        let count = "SELECT count(*) FROM (SELECT 1 FROM facet WHERE mac = $1 LIMIT $2) AS matches";
+        if let Some(counted) = rarest_first(tx, macs, count).await? {
+            let macs: Vec<Vec<u8>> = counted.into_iter().map(|(_, mac)| mac).collect();
             rows.extend(page(tx, asked, &macs).await?);
         }
     }
@@ -126,9 +128,13 @@ pub(crate) async fn tenants(
     Ok(tenants)
 }
 
-/// The pseudonyms with the rarest first, as it leads the search; none when one of them matches nothing.
-async fn rarest_first(tx: &mut AnyConnection, macs: Vec<Vec<u8>>) -> Result<Option<Vec<Vec<u8>>>> {
-    let count = "SELECT count(*) FROM (SELECT 1 FROM facet WHERE mac = $1 LIMIT $2) AS matches";
+/// The pseudonyms with the rarest first, as it leads the search, each with its number of matches; none when one of them matches nothing.
+/// `count` counts the matches of a pseudonym up to a number.
+pub(crate) async fn rarest_first(
+    tx: &mut AnyConnection,
+    macs: Vec<Vec<u8>>,
+    count: &'static str,
+) -> Result<Option<Vec<(i64, Vec<u8>)>>> {
     let mut counted = Vec::new();
     for mac in macs {
         let row = sqlx::query(count).bind(mac.clone()).bind(COUNTED_MATCHES).fetch_one(&mut *tx).await?;
@@ -136,7 +142,7 @@ async fn rarest_first(tx: &mut AnyConnection, macs: Vec<Vec<u8>>) -> Result<Opti
     }
     counted.sort();
     let nothing = counted.first().is_some_and(|(matches, _)| *matches == 0);
-    Ok((!nothing).then(|| counted.into_iter().map(|(_, mac)| mac).collect()))
+    Ok((!nothing).then_some(counted))
 }
 
 async fn page(tx: &mut AnyConnection, asked: &Query, macs: &[Vec<u8>]) -> Result<Vec<Row>> {

@@ -9,6 +9,8 @@ use vouchlog_record::{Facet, RecordId};
 
 use crate::duties::{Duties, KeptUntil};
 use crate::keys::{Key, MAC_BYTES, Pseudonyms, Tenant, random_key, seal, subject_context, tenant_contexts};
+use crate::lists::{ListedRecord, SessionOfRecords, add_to_lists, add_to_sessions, session_of};
+use crate::macs::{Macs, OfValue};
 use crate::roster::Roster;
 use crate::sealed::SealedRecord;
 use crate::shared::Shared;
@@ -42,10 +44,14 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
             return Err(VaultError::Busy);
         }
         let owners = owners(shared, &mut tx, &new).await?;
-        let places = insert_records(&mut tx, &new, &owners, roster.duties()?).await?;
+        let mut macs = Macs::default();
+        let sessions = sessions(&mut tx, &new, &owners, &mut macs).await?;
+        let places = insert_records(&mut tx, &new, &owners, (roster.duties()?, &sessions)).await?;
         insert_parts(&mut tx, &new, &owners, &places).await?;
-        let pseudonyms = pseudonyms(&new, &owners);
+        let pseudonyms = pseudonyms(&new, &owners, &mut macs);
         insert_facets(&mut tx, &new, &pseudonyms, &places).await?;
+        let listed = listed((&new, &sessions), &owners, &places, &mut macs);
+        add_to_lists(&mut tx, &listed).await?;
         if has_standing {
             let covered = covered(roster.duties()?, &new, &pseudonyms, &owners);
             if !covered.is_empty() {
@@ -218,14 +224,72 @@ async fn find_subjects(
     })
 }
 
+/// Adds the records to their sessions. Answers the row of the session of each record.
+async fn sessions<'a>(
+    tx: &mut AnyConnection,
+    new: &[New<'a>],
+    owners: &Owners,
+    macs: &mut Macs<'a>,
+) -> Result<Vec<Option<i64>>> {
+    let mut sessions: BTreeMap<[u8; MAC_BYTES], SessionOfRecords> = BTreeMap::new();
+    let mut of_records = Vec::new();
+    for (sealed, _) in new {
+        let record = &sealed.record;
+        let tenant = owners.tenant(record);
+        let name = session_of(record.facets.iter().map(|(facet, value)| (*facet, value.as_str())));
+        let mac = name.map(|name| macs.of(tenant, Facet::Session, name).mac);
+        of_records.push(mac);
+        let Some(mac) = mac else { continue };
+        let at = record.started_at;
+        let session = sessions.entry(mac).or_insert(SessionOfRecords {
+            tenant: tenant.id,
+            first_at: at,
+            last_at: at,
+            records: 0,
+        });
+        (session.first_at, session.last_at) = (session.first_at.min(at), session.last_at.max(at));
+        session.records += 1;
+    }
+    let rows = add_to_sessions(tx, sessions).await?;
+    Ok(of_records.into_iter().map(|mac| rows.get(&mac?).copied()).collect())
+}
+
+/// The records as lists have them.
+fn listed<'a>(
+    (new, sessions): (&[New<'a>], &[Option<i64>]),
+    owners: &'a Owners,
+    places: &HashMap<String, i64>,
+    macs: &mut Macs<'a>,
+) -> Vec<ListedRecord<'a>> {
+    let of_record = |((sealed, _), session): (&New<'a>, &Option<i64>)| {
+        let record = &sealed.record;
+        let tenant = owners.tenant(record);
+        let people = record.subjects.iter().zip(owners.subjects(record));
+        ListedRecord {
+            tenant,
+            n: places[record.id.as_str()],
+            kind: record.kind,
+            started_at: record.started_at,
+            session: *session,
+            facets: record
+                .facets
+                .iter()
+                .map(|(facet, value)| (*facet, value.as_str(), macs.of(tenant, *facet, value).mac))
+                .collect(),
+            people: people.map(|(name, (row, key))| (name.as_str(), *row, key)).collect(),
+        }
+    };
+    new.iter().zip(sessions).map(of_record).collect()
+}
+
 /// Inserts the records; the number each got.
 async fn insert_records(
     tx: &mut AnyConnection,
     new: &[New<'_>],
     owners: &Owners,
-    duties: &Duties,
+    (duties, sessions): (&Duties, &[Option<i64>]),
 ) -> Result<HashMap<String, i64>> {
-    let row = |(sealed, now): &New<'_>| {
+    let row = |((sealed, now), session): (&New<'_>, &Option<i64>)| {
         let record = &sealed.record;
         // A clock that was far behind must not end a duty before it began.
         let begin = record.started_at.max(*now);
@@ -255,11 +319,13 @@ async fn insert_records(
             until,
         };
         row.push(duties.mac(kept).into());
+        row.push((*session).into());
         row
     };
     let insert = "INSERT INTO record (id, kind, tenant, stream, evidence, digest, started_at, kept_at, \
-                  retention_class, amends, sum, keep_until, keep_mac)";
-    let rows = over_values(tx, insert, new.iter().map(row).collect(), "RETURNING id, n").await?;
+                  retention_class, amends, sum, keep_until, keep_mac, session)";
+    let rows = new.iter().zip(sessions).map(row).collect();
+    let rows = over_values(tx, insert, rows, "RETURNING id, n").await?;
     map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
 }
 
@@ -289,18 +355,17 @@ async fn insert_parts(
 
 /// The pseudonyms of each record. A value that is not canonical has two: a hold that an earlier version placed goes on under the value as
 /// it was written.
-fn pseudonyms(new: &[New<'_>], owners: &Owners) -> Vec<Pseudonyms> {
-    let of_record = |(sealed, _): &New<'_>| {
+fn pseudonyms<'a>(new: &[New<'a>], owners: &Owners, macs: &mut Macs<'a>) -> Vec<Pseudonyms> {
+    let of_record = |(sealed, _): &New<'a>| {
         let tenant = owners.tenant(&sealed.record);
         let facets = sealed.record.facets.iter().map(|(facet, value)| (*facet, value));
         let people = sealed.record.subjects.iter().map(|person| (Facet::Initiator, person));
-        let of_value = |(facet, value): (Facet, &String)| {
-            let is_canonical = facet.canonical(value) == value.as_str();
-            let as_written = (!is_canonical).then(|| tenant.facet_as_written(facet, value));
-            let macs = std::iter::once(tenant.facet(facet, value)).chain(as_written);
-            macs.map(move |mac| (mac, facet.is_personal()))
-        };
-        facets.chain(people).flat_map(of_value).collect()
+        let mut pseudonyms = Pseudonyms::new();
+        for (facet, value) in facets.chain(people) {
+            let OfValue { mac, as_written } = macs.of(tenant, facet, value);
+            pseudonyms.extend(std::iter::once(mac).chain(as_written).map(|mac| (mac, facet.is_personal())));
+        }
+        pseudonyms
     };
     new.iter().map(of_record).collect()
 }

@@ -15,7 +15,8 @@
 //! (`vouchlog-record`, `vouchlog-grading`, `vouchlog-statement`), logging them and fetching their proofs.
 //!
 //! In clear are: ids, kinds, tenants' names, times, digests, signed statements (public claims and salted digests), proofs, retention
-//! classes, names of holds and principals, legal bases. A pseudonym is a keyed hash, the same for the same value within a tenant: a holder
+//! classes, names of holds and principals, legal bases, and of a decision about a finding the reason, until its record is kept. What a
+//! pseudonym stands for is sealed beside it where lists show it. A pseudonym is a keyed hash, the same for the same value within a tenant: a holder
 //! of the database without the key sees which records share a person, a session or a tool, and how many do, and cannot tell which person,
 //! session or tool that is, unless the pattern itself gives it away.
 //!
@@ -39,21 +40,28 @@
 mod access;
 mod check;
 mod database;
+mod decisions;
 mod duties;
 mod erase;
 mod error;
 mod examine;
+mod facts;
 mod find;
+mod findings;
 mod hold;
 mod hold_events;
+mod identities;
 mod insert;
 mod keep;
 mod key_error;
 mod keys;
+mod learned;
 pub mod limits;
+mod lists;
 mod location;
 mod logged;
 mod lost;
+mod macs;
 mod mark;
 mod operation;
 mod parts;
@@ -68,22 +76,28 @@ mod redaction;
 mod refusal;
 mod role;
 mod roster;
+mod roster_reads;
 mod seal_duties;
 mod sealed;
+mod sessions;
 mod shared;
 mod sql;
 mod standing;
 mod sums;
+mod teaching;
 mod vault;
 mod waits;
 mod writer;
 
 pub use access::{Access, ReadPermit, Token};
 pub use check::CheckProgress;
+pub use decisions::{FindingDecision, PendingDecision};
 pub use erase::{ErasurePlan, PendingErasure, Scope};
 pub use error::{Result, VaultError};
 pub use find::Pages;
+pub use findings::{CountedFindings, FindingCursor, FindingQuery, FindingState, FoundFinding};
 pub use hold::{Hold, HoldTarget};
+pub use identities::{IdentityCursor, IdentityQuery, IdentitySummary, IdentityUse, IdentityUses};
 pub use key_error::KeyError;
 pub use keys::{KeyEncryptionKey, VaultKeySource};
 pub use logged::{Backlog, NotNoted, Unlogged};
@@ -99,6 +113,7 @@ pub use recorder::{
 pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};
 pub use role::{Role, Roles};
+pub use sessions::{FoundInSession, SessionCursor, SessionQuery, SessionSummary};
 pub use vault::Vault;
 pub use vouchlog_record::{Facet, RecordId};
 

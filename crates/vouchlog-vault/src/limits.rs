@@ -44,6 +44,22 @@ pub const MAX_QUERY_FACETS: usize = 8;
 /// Rows of one page.
 pub const MAX_ROWS: usize = 1_000;
 
+/// Tenants of which it is kept in memory what their credential events and configurations teach: a few kB each, in a vault of some
+/// thousand such records some MB.
+pub(crate) const MAX_LEARNED_TENANTS: usize = 64;
+
+/// Sessions, findings or identities of one page of a list.
+pub const MAX_LISTED: usize = 200;
+
+/// Values of a session that a list shows: beyond, the session is to be opened.
+pub const MAX_SHOWN_VALUES: usize = 200;
+
+/// Records with an identity, the newest ones, of which it is counted what it was used with.
+pub const MAX_COUNTED_USES: i64 = 10_000;
+
+/// Records of one decision about findings: one record of it names them.
+pub const MAX_DECIDED_AT_ONCE: usize = 500;
+
 /// Records that are counted as kept and not in the log; beyond, the exact number decides nothing.
 pub const MAX_COUNTED_BACKLOG: u64 = 100_000;
 

@@ -18,6 +18,8 @@ pub enum Operation {
     ReadContent,
     /// Give fields of records to others.
     Disclose,
+    /// Decide about findings.
+    Review,
     /// Place or lift a hold.
     Hold,
     /// Erase records, or plan it.
@@ -43,11 +45,12 @@ enum Concern {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Operation; 10] = [
+    pub const ALL: [Operation; 11] = [
         Self::Submit,
         Self::Read,
         Self::ReadContent,
         Self::Disclose,
+        Self::Review,
         Self::Hold,
         Self::Erase,
         Self::SetRetention,
@@ -63,6 +66,7 @@ impl Operation {
             Self::Read => (Role::ReadMetadata, Concern::OwnTenants),
             Self::ReadContent => (Role::ReadContent, Concern::OwnTenants),
             Self::Disclose => (Role::Disclose, Concern::OwnTenants),
+            Self::Review => (Role::Review, Concern::OwnTenants),
             Self::Hold | Self::Erase => (Role::Erase, Concern::OwnTenants),
             Self::SetRetention | Self::Compact => (Role::Erase, Concern::EveryTenant),
             Self::ManagePrincipals | Self::Rewrap => (Role::Admin, Concern::EveryTenant),
@@ -76,6 +80,7 @@ impl Operation {
             Self::Read => "read",
             Self::ReadContent => "read-content",
             Self::Disclose => "disclose",
+            Self::Review => "review",
             Self::Hold => "hold",
             Self::Erase => "erase",
             Self::SetRetention => "set-retention",
@@ -132,11 +137,12 @@ mod tests {
     use crate::role::Roles;
 
     /// The table as it is documented: a change of one must be a change of the other.
-    const DOCUMENTED: [(Operation, Role, bool); 10] = [
+    const DOCUMENTED: [(Operation, Role, bool); 11] = [
         (Operation::Submit, Role::Submit, false),
         (Operation::Read, Role::ReadMetadata, false),
         (Operation::ReadContent, Role::ReadContent, false),
         (Operation::Disclose, Role::Disclose, false),
+        (Operation::Review, Role::Review, false),
         (Operation::Hold, Role::Erase, false),
         (Operation::Erase, Role::Erase, false),
         (Operation::SetRetention, Role::Erase, true),

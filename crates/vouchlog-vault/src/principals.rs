@@ -1,5 +1,7 @@
 //! The vault's principals: granting, revoking, and authenticating.
 
+use std::sync::Arc;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::access::{Access, Token};
@@ -41,10 +43,10 @@ impl Vault {
     /// Who shows this token, and what it may do.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "authenticate"))]
     pub async fn authenticate(&self, token: &Token) -> Result<Access> {
-        for entry in self.roster().await?.principals {
+        for entry in &self.roster().await?.principals {
             if verify_slices_are_equal(&hash(&entry.salt, token), &entry.token_hash).is_ok() {
                 let roles = entry.roles();
-                return Ok(Access::new(entry.name, roles, entry.tenant));
+                return Ok(Access::new(entry.name.clone(), roles, entry.tenant.clone()));
             }
         }
         Err(VaultError::TokenUnknown)
@@ -53,10 +55,10 @@ impl Vault {
     /// What a principal may do whom the caller has authenticated: a server, by a client certificate or an identity provider.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "principal"))]
     pub async fn principal(&self, name: &str) -> Result<Access> {
-        let entry = self.roster().await?.principals.into_iter().find(|entry| entry.name == name);
+        let roster = self.roster().await?;
+        let entry = roster.principals.iter().find(|entry| entry.name == name);
         let entry = entry.ok_or_else(|| VaultError::UnknownPrincipal(name.to_owned()))?;
-        let roles = entry.roles();
-        Ok(Access::new(entry.name, roles, entry.tenant))
+        Ok(Access::new(entry.name.clone(), entry.roles(), entry.tenant.clone()))
     }
 
     /// Whether there are principals. A vault without any gives every role to whoever has its key.
@@ -64,13 +66,12 @@ impl Vault {
         Ok(!self.roster().await?.principals.is_empty())
     }
 
-    async fn roster(&self) -> Result<Roster> {
-        self.shared
-            .named(async {
-                let mut connection = self.shared.db.readers.acquire().await?;
-                Roster::read(&self.shared, &mut connection).await
-            })
-            .await
+    async fn roster(&self) -> Result<Arc<Roster>> {
+        let read = || async {
+            let mut connection = self.shared.db.readers.acquire().await?;
+            Roster::read(&self.shared, &mut connection).await
+        };
+        self.shared.named(self.roster_reads.newest(read)).await
     }
 
     /// Creates a principal, or gives one new roles and a new token, which voids the old one. It has access to `tenant` alone, or, without
@@ -154,11 +155,13 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "principals"))]
     pub async fn principals(&self, access: &Access) -> Result<Vec<Principal>> {
         access.allow(Operation::ManagePrincipals)?;
-        let read = |entry: RosterEntry| {
-            let roles = entry.roles();
-            Principal { name: entry.name, roles, tenant: entry.tenant, granted_at: entry.granted_at }
+        let read = |entry: &RosterEntry| Principal {
+            name: entry.name.clone(),
+            roles: entry.roles(),
+            tenant: entry.tenant.clone(),
+            granted_at: entry.granted_at,
         };
-        Ok(self.roster().await?.principals.into_iter().map(read).collect())
+        Ok(self.roster().await?.principals.iter().map(read).collect())
     }
 }
 

@@ -245,6 +245,9 @@ pub(crate) fn own(access: &Access, tenant: &str, id: &RecordId) -> Result<()> {
 /// Where the columns that [`sums::check`] takes begin in [`ROW`].
 const SUMMED_AT: usize = 24;
 
+/// How many columns [`ROW`] has.
+pub(crate) const ROW_COLUMNS: usize = SUMMED_AT + sums::SUMMED_COLUMNS;
+
 /// The columns of a [`Row`], from a record `r` and [`ROW_JOINS`].
 pub(crate) const ROW: &str = "r.n, r.id, r.kind, t.name, r.digest, r.evidence, r.stream, r.started_at, r.kept_at, \
     r.leaf_index, r.logged_stream, r.sequence, r.logged_at, r.retention_class, r.keep_until, r.amends, \

@@ -20,7 +20,7 @@ use tracing::{Instrument, Span};
 use vouchlog_api::{AnySubmitter, StreamSigner, Submitter};
 use vouchlog_grading::{Context, Grade, RULES_VERSION, grade};
 use vouchlog_record::{Facet, Record, RecordId};
-use vouchlog_statement::{ClearClaims, digest_of, issue};
+use vouchlog_statement::{ClearClaims, digest_of, issue_to_keep};
 use vouchlog_stream::{Digest, Statement, StatementKind, StreamId};
 
 use crate::limits::{MAX_CALL_BYTES, MAX_FACETS, MAX_VALUE_BYTES};
@@ -28,6 +28,7 @@ use crate::parts::Parts;
 use crate::recording_error::RecordingError;
 use crate::{Access, KeepRecord, Vault, VaultError};
 
+mod deciding;
 mod erasing;
 mod holding;
 mod reading;
@@ -269,7 +270,7 @@ impl Recorder {
         for clear in ["id", "kind"] {
             object.remove(clear);
         }
-        let issued = issue(&claims, &object, &signer.key)
+        let (issued, concealment) = issue_to_keep(&claims, &object, &signer.key)
             .map_err(|error| RecordingError::Statement { record: id.clone(), error })?;
         let refused =
             |why: String| RecordingError::Refused { record: id.clone(), error: VaultError::invalid(why) };
@@ -283,7 +284,7 @@ impl Recorder {
             digest: digest_of(&issued.jwt),
             jwt: issued.jwt,
             metadata: parts
-                .metadata()
+                .metadata(&object, concealment)
                 .map_err(|error| refused(format!("record {id}: its metadata: {error}")))?,
             content: parts
                 .content()

@@ -17,12 +17,21 @@ pub enum Role {
     Erase,
     /// Name the others and rewrap keys.
     Admin,
+    /// Decide about findings: explain them, accept them, open them again.
+    Review,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 6] =
-        [Self::Submit, Self::ReadMetadata, Self::ReadContent, Self::Disclose, Self::Erase, Self::Admin];
+    pub const ALL: [Role; 7] = [
+        Self::Submit,
+        Self::ReadMetadata,
+        Self::ReadContent,
+        Self::Disclose,
+        Self::Erase,
+        Self::Admin,
+        Self::Review,
+    ];
 
     /// Its name on the command line and in messages.
     pub const fn name(self) -> &'static str {
@@ -33,6 +42,7 @@ impl Role {
             Self::Disclose => "disclose",
             Self::Erase => "erase",
             Self::Admin => "admin",
+            Self::Review => "review",
         }
     }
 

@@ -8,11 +8,13 @@ use crate::Result;
 use crate::database::Database;
 use crate::error::named;
 use crate::keys::{KeyRing, Tenant};
+use crate::learned::Learned;
 
 /// What the vault and its writer have in common.
 pub(crate) struct Shared {
     pub(crate) db: Database,
     pub(crate) keys: KeyRing,
+    pub(crate) learned: Learned,
     /// Where the vault is, without a password.
     pub(crate) shown: String,
 }

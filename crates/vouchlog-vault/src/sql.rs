@@ -10,10 +10,15 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe};
 
 use crate::Result;
 
-/// Rows of one statement, the largest that fits first. More would save round trips, but sqlx asks SQLite for the name of each
-/// placeholder, which takes longer the more there are. SQLite takes 32,766 values, PostgreSQL 65,535; no table has more than 20
-/// columns.
-const SIZES: [usize; 3] = [32, 8, 1];
+/// Rows of one statement that inserts, the largest that fits first: each statement is a round trip to the thread that has SQLite, or to a
+/// server. SQLite takes 32,766 values, PostgreSQL 65,535; no table has more than 20 columns.
+const SIZES: [usize; 4] = [128, 32, 8, 1];
+
+/// Values of one set. Its placeholders are numbered, and sqlx asks SQLite for the name of each, which takes longer the more there are.
+const SET: usize = 32;
+
+/// How sqlx names SQLite.
+const SQLITE: &str = "SQLite";
 
 /// A value that is bound to a placeholder. Values never become part of a statement.
 #[derive(Clone)]
@@ -86,20 +91,31 @@ pub(crate) async fn over_values(
     rows: Vec<Vec<Value>>,
     after: &str,
 ) -> Result<Vec<AnyRow>> {
+    let is_numbered = tx.backend_name() != SQLITE;
     let mut returned = Vec::new();
     let mut rows = rows.into_iter();
     for size in SIZES {
         while rows.len() >= size {
             let chunk: Vec<Vec<Value>> = rows.by_ref().take(size).collect();
-            let sql = format!("{before} VALUES {} {after}", placeholders(size, chunk[0].len()));
+            let placeholders = match is_numbered {
+                true => numbered(size, chunk[0].len()),
+                false => unnamed(size, chunk[0].len()),
+            };
+            let sql = format!("{before} VALUES {placeholders} {after}");
             returned.extend(query(sql, chunk.into_iter().flatten().collect()).fetch_all(&mut *tx).await?);
         }
     }
     Ok(returned)
 }
 
+/// `(?,?),(?,?)`, as SQLite takes them: without names it need not be asked for.
+fn unnamed(rows: usize, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(","));
+    vec![row.as_str(); rows].join(",")
+}
+
 /// `($1, $2), ($3, $4)`.
-fn placeholders(rows: usize, columns: usize) -> String {
+fn numbered(rows: usize, columns: usize) -> String {
     let mut text = String::with_capacity(rows * columns * 6);
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ", (" });
@@ -126,13 +142,24 @@ pub(crate) async fn over_set(
     values: Vec<Value>,
     after: &str,
 ) -> Result<Vec<AnyRow>> {
+    over_set_beside(tx, before, &[], values, after).await
+}
+
+/// The same with other values beside the set, which have the first placeholders: `$1` is the first of `beside`.
+pub(crate) async fn over_set_beside(
+    tx: &mut AnyConnection,
+    before: &str,
+    beside: &[Value],
+    values: Vec<Value>,
+    after: &str,
+) -> Result<Vec<AnyRow>> {
     let mut returned = Vec::new();
-    for chunk in values.chunks(SIZES[0]) {
-        let mut chunk = chunk.to_vec();
-        let last = chunk[chunk.len() - 1].clone();
-        chunk.resize(SIZES[0], last);
-        let sql = format!("{before} ({}) {after}", list(1, SIZES[0]));
-        returned.extend(query(sql, chunk).fetch_all(&mut *tx).await?);
+    for chunk in values.chunks(SET) {
+        let mut given = beside.to_vec();
+        given.extend_from_slice(chunk);
+        given.resize(beside.len() + SET, chunk[chunk.len() - 1].clone());
+        let sql = format!("{before} ({}) {after}", list(beside.len() + 1, SET));
+        returned.extend(query(sql, given).fetch_all(&mut *tx).await?);
     }
     Ok(returned)
 }

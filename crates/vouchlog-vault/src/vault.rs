@@ -12,12 +12,14 @@ use crate::database::Database;
 use crate::duties::Duties;
 use crate::error::named;
 use crate::keys::{self, CheckedFor, KeyEncryptionKey, KeyRing, subject_context, tenant_contexts};
+use crate::learned::Learned;
 #[cfg(doc)]
 use crate::limits::MIN_FREE_BYTES;
 use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB, WRITE_ATTEMPTS};
 use crate::location::Location;
 use crate::operation::Operation;
 use crate::roster::Roster;
+use crate::roster_reads::RosterReads;
 use crate::seal_duties::seal_duties;
 use crate::shared::Shared;
 use crate::writer::{Job, write};
@@ -30,6 +32,7 @@ pub struct Vault {
     pub(crate) jobs: mpsc::Sender<Job>,
     /// What waits to be written, in KiB, is bounded.
     pub(crate) queue: Arc<Semaphore>,
+    pub(crate) roster_reads: Arc<RosterReads>,
 }
 
 impl fmt::Debug for Vault {
@@ -114,10 +117,11 @@ impl Vault {
             Ok(keys)
         };
         let keys = opened.await.map_err(|error| named(error, &location.shown()))?;
-        let shared = Arc::new(Shared { db, keys, shown: location.shown() });
+        let shared = Arc::new(Shared { db, keys, learned: Learned::default(), shown: location.shown() });
         let (jobs, queued) = mpsc::channel(QUEUED_CALLS);
         tokio::spawn(write(shared.clone(), queued));
-        Ok(Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) })
+        let queue = Arc::new(Semaphore::new(QUEUED_KIB));
+        Ok(Self { shared, jobs, queue, roster_reads: Arc::default() })
     }
 
     /// SQLite: records are refused while the file system has less room than this, in bytes; [`MIN_FREE_BYTES`] unless it is set.
@@ -211,7 +215,7 @@ async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool
     keys::random(&mut id)?;
     let key_check = KeyRing::key_check(kek, &id, CheckedFor::Duties)?;
     let made = sqlx::query(
-        "INSERT INTO vault (one, id, key_check, principals, summed, people) VALUES (1, $1, $2, $3, 1, 1) ON CONFLICT DO NOTHING",
+        "INSERT INTO vault (one, id, key_check, principals, summed, people) VALUES (1, $1, $2, $3, 1, 2) ON CONFLICT DO NOTHING",
     );
     let roster = Roster { duties: Some(Duties::new()?), ..Roster::default() };
     let principals = roster.seal(kek.bytes(), &id)?;

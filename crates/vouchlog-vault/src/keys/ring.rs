@@ -35,6 +35,41 @@ impl Tenant {
         pseudonym(&self.facets, "subject", subject)
     }
 
+    /// The pseudonym of a facet's name.
+    pub(crate) fn kind(&self, facet: Facet) -> [u8; MAC_BYTES] {
+        pseudonym(&self.facets, "facet", facet.name())
+    }
+
+    /// Seals what a pseudonym stands for; a person's name under the key of the person, too.
+    pub(crate) fn seal_value(
+        &self,
+        mac: &[u8; MAC_BYTES],
+        facet: Facet,
+        value: &str,
+        person: Option<&Key>,
+    ) -> Result<Vec<u8>> {
+        let plain = Zeroizing::new(format!("{}\u{1f}{value}", facet.name()));
+        seal(&self.combined(person.as_slice()), &value_context(mac), plain.as_bytes())
+    }
+
+    /// Opens what [`seal_value`](Self::seal_value) made.
+    pub(crate) fn open_value(
+        &self,
+        mac: &[u8; MAC_BYTES],
+        sealed: &[u8],
+        person: Option<&Key>,
+    ) -> Result<(Facet, String)> {
+        let changed =
+            || VaultError::damaged("the name of something that records are found by cannot be opened");
+        let plain =
+            open(&self.combined(person.as_slice()), &value_context(mac), sealed).ok_or_else(changed)?;
+        let (facet, value) = std::str::from_utf8(&plain)
+            .ok()
+            .and_then(|plain| plain.split_once('\u{1f}'))
+            .ok_or_else(changed)?;
+        Ok((Facet::from_name(facet).ok_or_else(changed)?, value.to_owned()))
+    }
+
     /// The key of stand-ins for secrets. What is signed here has no separator in it, so that it is no pseudonym of anything.
     pub(crate) fn redaction_key(&self) -> RedactionKey {
         let mac = hmac::sign(&self.facets, b"redaction key");
@@ -69,6 +104,11 @@ impl Tenant {
 /// The contexts of a tenant's two keys: custody, facets.
 pub(crate) fn tenant_contexts(name: &str) -> [Vec<u8>; 2] {
     [context(&["custody key", name]), context(&["facet key", name])]
+}
+
+/// The context of what a pseudonym stands for.
+fn value_context(mac: &[u8; MAC_BYTES]) -> Vec<u8> {
+    context(&["facet value", &hex::encode(mac)])
 }
 
 /// The context of a subject's key.

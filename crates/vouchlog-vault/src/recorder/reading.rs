@@ -5,14 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use vouchlog_grading::{Context, Grade, grade};
 use vouchlog_record::{DisclosureScope, Record, RecordId};
+use vouchlog_statement::StatementError;
 use vouchlog_stream::StatementKind;
 
 use super::{RECORDS_PER_EVENT, Recorder};
 use crate::access::ReadPermit;
+use crate::facts::StoredFacts;
+use crate::learned::Taught;
 use crate::operation::Operation;
 use crate::parts::{Parts, PartsError};
 use crate::recording_error::RecordingError;
-use crate::{Access, Query, Role, Row, Vault, VaultError};
+use crate::{Access, Role, Row, Vault, VaultError};
 
 /// A record that was read back.
 #[derive(Clone, Debug)]
@@ -34,40 +37,56 @@ pub struct PresentationRequest<'a> {
     pub paths: &'a [String],
     /// The reason, as it goes on record.
     pub basis: &'a str,
-    /// For whom.
+    /// What kind of disclosure it is.
     pub scope: DisclosureScope,
+    /// To whom the fields are given, as it goes on record.
+    pub recipient: Option<&'a str>,
 }
 
-/// Kinds of records that say something about others.
-const TEACHING: [StatementKind; 2] = [StatementKind::CredentialEvent, StatementKind::Configuration];
-
-/// What the vault's credential events and configurations say, for judging other records.
+/// What the vault's credential events and configurations say, for judging other records. What was learnt before is kept in memory, and
+/// only what is new is read.
 pub async fn learn(vault: &Vault, access: &Access) -> Result<Context, RecordingError> {
-    let mut context = Context::default();
     if !access.roles().has(Role::ReadMetadata) {
-        return Ok(context);
+        return Ok(Context::default());
     }
-    let mut pages = vault.pages(access, Query { kinds: TEACHING.to_vec(), ..Query::default() });
-    while let Some(rows) = pages.next().await? {
-        for row in &rows {
-            if let Some(record) = facts(vault, access, row).await? {
+    let taught = vault.taught(access).await?;
+    let (known, mut context) = match vault.shared.learned.of(access.tenant()) {
+        Some((known, context)) if known == taught => return Ok(context),
+        Some((known, context)) if known.erased == taught.erased => (known, context),
+        _ => (Taught::default(), Context::default()),
+    };
+    let (mut records, mut last) = (known.records, known.last);
+    loop {
+        let rows = vault.teaching(access, last).await?;
+        for (row, record) in rows.iter().zip(facts(vault, access, &rows).await?) {
+            if let Some(record) = record {
                 context.learn(&row.id, &record);
             }
+            (records, last) = (records + 1, row.n);
         }
+        if rows.is_empty() {
+            break;
+        }
+    }
+    // Otherwise another process kept records meanwhile, perhaps before those that were read: the next call learns all of them.
+    let is_whole = (Taught { records, last, ..taught }) == taught;
+    if !is_whole && known != Taught::default() {
+        vault.shared.learned.remember(access.tenant(), Taught::default(), &Context::default());
+        return Box::pin(learn(vault, access)).await;
+    }
+    if is_whole {
+        vault.shared.learned.remember(access.tenant(), taught, &context);
     }
     Ok(context)
 }
 
-/// A record without its content; `None` when it was erased.
-async fn facts(vault: &Vault, access: &Access, row: &Row) -> Result<Option<Record>, RecordingError> {
-    match vault.metadata(access, &row.id).await {
-        Ok(metadata) => {
-            let jwt = vault.jwt(access, &row.id).await?;
-            open(row, jwt, &metadata, None).map(Some)
-        }
-        Err(VaultError::Erased { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+/// Records without their content, in their order; `None` for one that was erased.
+async fn facts(vault: &Vault, access: &Access, rows: &[Row]) -> Result<Vec<Option<Record>>, RecordingError> {
+    let stored = vault.stored_facts(access, rows).await?;
+    let read = |(row, stored): (&Row, Option<StoredFacts>)| {
+        stored.map(|StoredFacts { jwt, metadata }| open(row, jwt, &metadata, None)).transpose()
+    };
+    rows.iter().zip(stored).map(read).collect()
 }
 
 pub(super) fn open(
@@ -92,12 +111,8 @@ pub async fn read_facts(
     rows: Vec<Row>,
     context: &Context,
 ) -> Result<Vec<ReadRecord>, RecordingError> {
-    let mut read = Vec::with_capacity(rows.len());
-    for row in rows {
-        let record = facts(vault, access, &row).await?;
-        read.push((row, record));
-    }
-    Ok(judged(read, context.clone()))
+    let read = facts(vault, access, &rows).await?;
+    Ok(judged(rows.into_iter().zip(read).collect(), context.clone()))
 }
 
 /// Under which names records have a person, and how many have each: the same one may be spelled in several ways, and `sub` alone may
@@ -111,8 +126,8 @@ pub async fn people_named(
     let mut people = BTreeMap::new();
     for id in records {
         let row = vault.row(access, id).await?;
-        let record = facts(vault, access, &row).await?;
-        for person in record.iter().flat_map(|record| record.subjects_named(name)) {
+        let record = facts(vault, access, &[row]).await?;
+        for person in record.iter().flatten().flat_map(|record| record.subjects_named(name)) {
             *people.entry(person).or_default() += 1;
         }
     }
@@ -162,7 +177,7 @@ impl Recorder {
             read.push((row, record));
         }
         let rows: Vec<&Row> = read.iter().map(|(row, _)| row).collect();
-        self.put_on_record(access, &rows, basis, DisclosureScope::Read, &[]).await?;
+        self.put_on_record(access, &rows, (basis, None), DisclosureScope::Read, &[]).await?;
         Ok(judged(read, context))
     }
 
@@ -174,7 +189,7 @@ impl Recorder {
         access: &Access,
         request: PresentationRequest<'_>,
     ) -> Result<Vec<String>, RecordingError> {
-        let PresentationRequest { rows, paths, basis, scope } = request;
+        let PresentationRequest { rows, paths, basis, scope, recipient } = request;
         access.allow(Operation::Disclose)?;
         let permit = permit(rows);
         let mut presented = Vec::with_capacity(rows.len());
@@ -185,12 +200,19 @@ impl Recorder {
             let parts = parts(row, &metadata, Some(&content))?;
             let has = |path: &&String| scope != DisclosureScope::Bundle || parts.has(path);
             let paths: Vec<&str> = paths.iter().filter(has).map(String::as_str).collect();
-            let sd_jwt = parts.issued(jwt).present(&paths);
+            let issued = parts.issued(jwt);
+            // What was kept is what was signed, or it is not given out.
+            let damaged = |error: StatementError| RecordingError::Damaged {
+                record: row.id.clone(),
+                problem: error.to_string(),
+            };
+            issued.record().map_err(damaged)?;
+            let sd_jwt = issued.present(&paths);
             presented
                 .push(sd_jwt.map_err(|error| RecordingError::Statement { record: row.id.clone(), error })?);
         }
         let rows: Vec<&Row> = rows.iter().collect();
-        self.put_on_record(access, &rows, basis, scope, paths).await?;
+        self.put_on_record(access, &rows, (basis, recipient), scope, paths).await?;
         Ok(presented)
     }
 
@@ -199,7 +221,7 @@ impl Recorder {
         &self,
         access: &Access,
         rows: &[&Row],
-        basis: &str,
+        (basis, recipient): (&str, Option<&str>),
         scope: DisclosureScope,
         paths: &[String],
     ) -> Result<(), RecordingError> {
@@ -211,6 +233,9 @@ impl Recorder {
             disclosure.by = access.name().into();
             disclosure.scope = scope.into();
             disclosure.basis = basis.into();
+            if let Some(recipient) = recipient {
+                disclosure.recipient = recipient.into();
+            }
             disclosure.records = records.to_vec().into();
             if !paths.is_empty() {
                 disclosure.fields = paths.to_vec().into();

@@ -7,13 +7,13 @@ use sqlx::{AnyConnection, Connection, Executor};
 use tempfile::TempDir;
 
 /// An empty place for a vault.
-pub(super) struct Place {
+pub(super) struct TestDatabase {
     pub(super) location: String,
     /// On SQLite: the directory, deleted when dropped.
     pub(super) dir: Option<TempDir>,
 }
 
-impl Place {
+impl TestDatabase {
     pub(super) fn directory() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let location = dir.path().join("the vault").to_str().unwrap().to_owned();
@@ -86,14 +86,14 @@ impl Cluster {
     }
 
     /// An empty database.
-    pub(super) async fn place(&self, name: &str) -> Place {
+    pub(super) async fn place(&self, name: &str) -> TestDatabase {
         let name = format!("vouchlog_test_{name}").chars().take(60).collect::<String>();
         let mut server = AnyConnection::connect(&self.url("postgres")).await.unwrap();
         for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("CREATE DATABASE {name}")] {
             server.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
         }
         server.close().await.unwrap();
-        Place { location: self.url(&name), dir: None }
+        TestDatabase { location: self.url(&name), dir: None }
     }
 }
 

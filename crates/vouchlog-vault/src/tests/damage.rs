@@ -10,13 +10,13 @@ use crate::VaultError;
 
 const RECORDS: usize = 60;
 
-fn file(place: &Place, name: &str) -> PathBuf {
+fn file(place: &TestDatabase, name: &str) -> PathBuf {
     place.dir.as_ref().unwrap().path().join("the vault").join(name)
 }
 
 /// A vault with records, half of them logged, as a process that was killed leaves it.
-async fn sample() -> (Place, Vault) {
-    let place = Place::directory();
+async fn sample() -> (TestDatabase, Vault) {
+    let place = TestDatabase::directory();
     let (vault, owner) = open(&place).await;
     for n in 0..RECORDS {
         vault.keep(&owner, vec![record(&format!("r{n}"), "s", "p")], NOW).await.unwrap();
@@ -29,8 +29,8 @@ async fn sample() -> (Place, Vault) {
 }
 
 /// The files of a vault as they are now, in another place.
-fn copied(place: &Place) -> Place {
-    let copy = Place::directory();
+fn copied(place: &TestDatabase) -> TestDatabase {
+    let copy = TestDatabase::directory();
     std::fs::create_dir(copy.dir.as_ref().unwrap().path().join("the vault")).unwrap();
     for name in ["vault.db", "vault.db-wal", "vault.db.mark"] {
         if file(place, name).exists() {
@@ -40,7 +40,7 @@ fn copied(place: &Place) -> Place {
     copy
 }
 
-async fn opened(place: &Place) -> Result<Vault, VaultError> {
+async fn opened(place: &TestDatabase) -> Result<Vault, VaultError> {
     Vault::open_or_create(&place.location, kek(1)).await
 }
 
@@ -143,7 +143,7 @@ async fn no_damaged_sector_is_served() {
 }
 
 /// Checks the vault and reads every record back.
-async fn everything(place: &Place) -> Result<(), VaultError> {
+async fn everything(place: &TestDatabase) -> Result<(), VaultError> {
     let vault = opened(place).await?;
     let read = async {
         if let Some(found) = vault.check(None, |_| {}).await?.into_iter().next() {

@@ -35,7 +35,7 @@ pub(super) async fn set_back(vault: &Vault, raw: &mut AnyConnection) {
 }
 
 /// A vault with a record under a hold, one that is owed, and one that is free.
-async fn with_duties(place: &Place) -> (Vault, Access) {
+async fn with_duties(place: &TestDatabase) -> (Vault, Access) {
     let (vault, owner) = open(place).await;
     vault.set_retention(&owner, "fin", Duration::from_millis(1_000)).await.unwrap();
     let owed = Retention { class: "fin".to_owned(), until: None };
@@ -57,7 +57,7 @@ async fn assert_as_it_was(vault: &Vault, owner: &Access) {
     assert_eq!(vault.check(None, |_| {}).await.unwrap(), [""; 0]);
 }
 
-pub(super) async fn holds_and_duties_changed_behind_its_back_are_noticed(place: Place) {
+pub(super) async fn holds_and_duties_changed_behind_its_back_are_noticed(place: TestDatabase) {
     let (vault, owner) = with_duties(&place).await;
     assert_as_it_was(&vault, &owner).await;
     let mut raw = place.raw().await;
@@ -127,7 +127,7 @@ pub(super) async fn holds_and_duties_changed_behind_its_back_are_noticed(place: 
     assert!(damage.iter().any(|what| what.contains("without the vault's key")), "{damage:?}");
 }
 
-pub(super) async fn rows_of_holds_and_classes_have_no_say(place: Place) {
+pub(super) async fn rows_of_holds_and_classes_have_no_say(place: TestDatabase) {
     let (vault, owner) = with_duties(&place).await;
     let mut raw = place.raw().await;
     raw.execute("INSERT INTO retention_class (name, keep_for) VALUES ('fin', 0)").await.unwrap();
@@ -148,7 +148,7 @@ pub(super) async fn rows_of_holds_and_classes_have_no_say(place: Place) {
     assert!(matches!(planned, Err(VaultError::Damaged(_))), "{planned:?}");
 }
 
-pub(super) async fn duties_of_an_earlier_version_are_sealed_once(place: Place) {
+pub(super) async fn duties_of_an_earlier_version_are_sealed_once(place: TestDatabase) {
     let (vault, owner) = with_duties(&place).await;
     let mut raw = place.raw().await;
     set_back(&vault, &mut raw).await;

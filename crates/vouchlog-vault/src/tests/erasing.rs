@@ -25,12 +25,12 @@ async fn assert_unreadable(vault: &Vault, owner: &Access, name: &str) {
     assert_eq!(vault.content(owner, &permit, &id(name)).await.unwrap_err(), gone);
 }
 
-async fn rows(place: &Place, sql: &'static str) -> i64 {
+async fn rows(place: &TestDatabase, sql: &'static str) -> i64 {
     let mut raw = place.raw().await;
     sqlx::Row::get(&sqlx::query(sql).fetch_one(&mut raw).await.unwrap(), 0)
 }
 
-pub(super) async fn an_erased_record_leaves_its_tombstone(place: Place) {
+pub(super) async fn an_erased_record_leaves_its_tombstone(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s1", "alice"), record("r2", "s1", "alice")], NOW).await.unwrap();
     vault.logged(&owner, vec![logged("r1", 41, "proof\n")]).await.unwrap();
@@ -76,7 +76,7 @@ pub(super) async fn an_erased_record_leaves_its_tombstone(place: Place) {
     assert_unreadable(&vault, &owner, "r1").await;
 }
 
-pub(super) async fn a_person_is_erased_but_for_what_must_stay(place: Place) {
+pub(super) async fn a_person_is_erased_but_for_what_must_stay(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let mut shared = record("shared", "s1", "alice");
     shared.subjects.push("bob".to_owned());
@@ -115,7 +115,7 @@ pub(super) async fn a_person_is_erased_but_for_what_must_stay(place: Place) {
     assert_unreadable(&vault, &owner, "a1").await;
 }
 
-pub(super) async fn an_erasure_survives_a_crash_at_every_step(place: Place) {
+pub(super) async fn an_erasure_survives_a_crash_at_every_step(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s1", "alice"), record("r2", "s1", "alice")], NOW).await.unwrap();
     let plan = vault.plan_erasure(&owner, &subject("alice"), NOW).await.unwrap();
@@ -150,7 +150,7 @@ pub(super) async fn an_erasure_survives_a_crash_at_every_step(place: Place) {
     assert!(vault.row(&owner, &id("r2")).await.unwrap().erased.unwrap().finished);
 }
 
-pub(super) async fn holds_and_duties_are_respected(place: Place) {
+pub(super) async fn holds_and_duties_are_respected(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let duty = KeepRecord {
         retention: Retention { class: String::new(), until: Some(NOW + 100) },
@@ -199,7 +199,7 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     assert!(matches!(no_basis, Err(VaultError::Invalid(_))));
 }
 
-pub(super) async fn what_is_due_is_swept(place: Place) {
+pub(super) async fn what_is_due_is_swept(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     vault.set_retention(&owner, "logs", Duration::from_millis(50)).await.unwrap();
     let with = |name: &str, class: &str, until: Option<i64>| KeepRecord {
@@ -246,7 +246,7 @@ pub(super) async fn what_is_due_is_swept(place: Place) {
     assert_eq!(vault.due(&owner, NOW + 80, 100).await.unwrap(), [id("held")]);
 }
 
-pub(super) async fn a_hold_covers_all_pages_of_a_query(place: Place) {
+pub(super) async fn a_hold_covers_all_pages_of_a_query(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let count = crate::limits::MAX_ROWS + 10;
     let small =
@@ -264,7 +264,7 @@ pub(super) async fn a_hold_covers_all_pages_of_a_query(place: Place) {
 }
 
 /// Parts that are gone without an erasure, cut parts, and beside them what is read, was erased, or need not be kept any more.
-pub(super) async fn what_was_lost_is_named_and_never_passes_for_erased(place: Place) {
+pub(super) async fn what_was_lost_is_named_and_never_passes_for_erased(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let until = |name: &str, until: i64| {
         let retention = Retention { class: "case".to_owned(), until: Some(until) };
@@ -317,7 +317,7 @@ pub(super) async fn what_was_lost_is_named_and_never_passes_for_erased(place: Pl
     }
 }
 
-pub(super) async fn a_hold_covers_what_is_kept_later(place: Place) {
+pub(super) async fn a_hold_covers_what_is_kept_later(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let call = |name: &str, session: &str, person: &str| record(name, session, person);
     vault.keep(&owner, vec![call("r1", "s1", "alice"), call("r2", "s2", "bob")], NOW).await.unwrap();

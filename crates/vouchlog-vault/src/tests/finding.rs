@@ -5,7 +5,7 @@ use crate::find::select;
 use crate::limits::MAX_QUERY_FACETS;
 use crate::{Cursor, Order, VaultError};
 
-pub(super) async fn facets_must_all_match(place: Place) {
+pub(super) async fn facets_must_all_match(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let mut records = Vec::new();
     for i in 0..30 {
@@ -35,7 +35,7 @@ pub(super) async fn facets_must_all_match(place: Place) {
     assert!(matches!(too_many, Err(VaultError::Invalid(_))));
 }
 
-pub(super) async fn pages_are_complete_and_stable(place: Place) {
+pub(super) async fn pages_are_complete_and_stable(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let mut records = Vec::new();
     for i in 0..97_i64 {
@@ -93,7 +93,7 @@ pub(super) async fn pages_are_complete_and_stable(place: Place) {
     }
 }
 
-pub(super) async fn kinds_times_and_orders_select(place: Place) {
+pub(super) async fn kinds_times_and_orders_select(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let kinds = [StatementKind::Intent, StatementKind::Interaction, StatementKind::Disclosure];
     let mut records = Vec::new();
@@ -116,7 +116,7 @@ pub(super) async fn kinds_times_and_orders_select(place: Place) {
     }
 }
 
-pub(super) async fn hostile_values_stay_values(place: Place) {
+pub(super) async fn hostile_values_stay_values(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let hostile = [
         "'; DROP TABLE record; --",
@@ -156,7 +156,7 @@ pub(super) async fn hostile_values_stay_values(place: Place) {
 /// SQLite answers each kind of query from an index, without sorting.
 #[tokio::test]
 async fn searches_use_indexes() {
-    let place = Place::directory();
+    let place = TestDatabase::directory();
     let (vault, _) = open(&place).await;
     let mut raw = place.raw().await;
     let after = Some(Cursor { started_at: 1, n: 1 });
@@ -193,7 +193,7 @@ async fn searches_use_indexes() {
 }
 
 /// Without the key one sees which records of a tenant share a value, and not that those of two tenants do.
-pub(super) async fn tenants_share_no_pseudonym(place: Place) {
+pub(super) async fn tenants_share_no_pseudonym(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let other = KeepRecord { tenant: "other".to_owned(), ..record("r3", "s1", "alice") };
     let records = vec![record("r1", "s1", "alice"), record("r2", "s1", "alice"), other];

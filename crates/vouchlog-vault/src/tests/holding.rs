@@ -18,7 +18,7 @@ async fn said(vault: &Vault, owner: &Access) -> Vec<Value> {
     read.iter().map(hold).collect()
 }
 
-pub(super) async fn holds_are_on_record_once_also_after_a_crash(place: Place) {
+pub(super) async fn holds_are_on_record_once_also_after_a_crash(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s1", "alice"), record("r2", "s1", "bob")], NOW).await.unwrap();
     let log = Entries::default();

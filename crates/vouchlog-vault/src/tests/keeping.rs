@@ -10,7 +10,7 @@ use crate::access::ReadPermit;
 use crate::limits::{MAX_CONTENT_BYTES, MAX_FACETS, MAX_RECORDS_PER_CALL, MAX_VALUE_BYTES};
 use crate::{Backlog, NotNoted, StreamProofs, VaultError};
 
-pub(super) async fn what_is_kept_is_read_back(place: Place) {
+pub(super) async fn what_is_kept_is_read_back(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let mut first = record("r1", "s1", "alice");
     first.subjects.push("bob".to_owned());
@@ -48,7 +48,7 @@ pub(super) async fn what_is_kept_is_read_back(place: Place) {
     assert_eq!(vault.metadata(&owner, &missing).await.unwrap_err(), unknown);
 }
 
-pub(super) async fn keeping_again_is_fine_and_another_digest_is_not(place: Place) {
+pub(super) async fn keeping_again_is_fine_and_another_digest_is_not(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let kept = record("r1", "s1", "alice");
     vault.keep(&owner, vec![kept.clone(), kept.clone()], NOW).await.unwrap();
@@ -65,7 +65,7 @@ pub(super) async fn keeping_again_is_fine_and_another_digest_is_not(place: Place
     assert_eq!(vault.metadata(&owner, &kept.id).await.unwrap(), kept.metadata);
 }
 
-pub(super) async fn a_call_is_kept_whole_or_not_at_all(place: Place) {
+pub(super) async fn a_call_is_kept_whole_or_not_at_all(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s1", "alice")], NOW).await.unwrap();
     let contradicting = KeepRecord { digest: Digest::of(b"other"), ..record("r1", "s1", "alice") };
@@ -79,7 +79,7 @@ pub(super) async fn a_call_is_kept_whole_or_not_at_all(place: Place) {
     vault.keep(&owner, vec![record("r4", "s1", "alice")], NOW).await.unwrap();
 }
 
-pub(super) async fn callers_at_once_are_grouped_and_each_answered(place: Place) {
+pub(super) async fn callers_at_once_are_grouped_and_each_answered(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r0", "s1", "alice")], NOW).await.unwrap();
     let mut calls = tokio::task::JoinSet::new();
@@ -103,7 +103,7 @@ pub(super) async fn callers_at_once_are_grouped_and_each_answered(place: Place) 
     assert_eq!(vault.metadata(&owner, &id("c99")).await.unwrap(), metadata("c99"));
 }
 
-pub(super) async fn bounds_are_kept(place: Place) {
+pub(super) async fn bounds_are_kept(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let fine = record("r1", "s1", "alice");
     let long = "x".repeat(MAX_VALUE_BYTES + 1);
@@ -139,7 +139,7 @@ pub(super) async fn bounds_are_kept(place: Place) {
     vault.keep(&owner, Vec::new(), NOW).await.unwrap();
 }
 
-pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
+pub(super) async fn statements_are_logged_once_and_in_order(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let names: Vec<String> = (0..150).map(|i| format!("r{i}")).collect();
     let records = names.iter().map(|name| record(name, "s1", "alice")).collect();
@@ -194,7 +194,7 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
     assert!(matches!(vault.logged(&owner, places(0, 1, "")).await, Err(VaultError::Invalid(_))));
 }
 
-pub(super) async fn stream_proofs_are_kept_and_completed(place: Place) {
+pub(super) async fn stream_proofs_are_kept_and_completed(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let stream = StreamId::new(7).unwrap();
     assert_eq!(vault.stream_proofs(&owner, stream).await.unwrap(), None);
@@ -213,7 +213,7 @@ pub(super) async fn stream_proofs_are_kept_and_completed(place: Place) {
     assert_eq!(vault.stream_proofs(&owner, stream).await.unwrap(), Some(proofs));
 }
 
-pub(super) async fn a_closed_vault_says_so(place: Place) {
+pub(super) async fn a_closed_vault_says_so(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let other = vault.clone();
     vault.keep(&owner, vec![record("r1", "s1", "alice")], NOW).await.unwrap();

@@ -4,7 +4,7 @@ use super::*;
 use crate::VaultError;
 use crate::access::ReadPermit;
 
-pub(super) async fn a_vault_opens_with_its_key_alone(place: Place) {
+pub(super) async fn a_vault_opens_with_its_key_alone(place: TestDatabase) {
     let missing = Vault::open(&place.location, kek(1)).await.map(drop).unwrap_err();
     assert!(matches!(missing, VaultError::Missing(_)), "{missing}");
     let vault = Vault::create(&place.location, kek(1)).await.unwrap();
@@ -21,7 +21,7 @@ pub(super) async fn a_vault_opens_with_its_key_alone(place: Place) {
     assert!(!format!("{vault:?}").contains("01, 01"));
 }
 
-pub(super) async fn rewrapping_changes_the_key_and_nothing_else(place: Place) {
+pub(super) async fn rewrapping_changes_the_key_and_nothing_else(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let (other, _) = open(&place).await;
     let mut records: Vec<_> =
@@ -50,7 +50,7 @@ pub(super) async fn rewrapping_changes_the_key_and_nothing_else(place: Place) {
     assert_eq!(vault.metadata(&owner, &id("later")).await.unwrap(), metadata("later"));
 }
 
-pub(super) async fn moved_ciphertexts_do_not_open(place: Place) {
+pub(super) async fn moved_ciphertexts_do_not_open(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s1", "alice"), record("r2", "s1", "alice")], NOW).await.unwrap();
     let both = "(SELECT n FROM record WHERE id = 'r1'), (SELECT n FROM record WHERE id = 'r2')";

@@ -52,7 +52,7 @@ async fn assert_found(vault: &Vault, owner: &Access) {
     assert_eq!(ids(vault, owner, &by(Facet::Session, "Sitzung-\u{e9}")).await.len(), 5);
 }
 
-pub(super) async fn a_person_is_found_at_any_issuer_and_in_any_form(place: Place) {
+pub(super) async fn a_person_is_found_at_any_issuer_and_in_any_form(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     recorded(&vault, &owner).await;
     assert_found(&vault, &owner).await;
@@ -77,7 +77,7 @@ pub(super) async fn a_person_is_found_at_any_issuer_and_in_any_form(place: Place
     assert_eq!(planned(&vault, &owner, "Zo\u{eb}").await, ["r-3", "r-5"]);
 }
 
-pub(super) async fn records_of_an_earlier_version_are_found_by_any_form(place: Place) {
+pub(super) async fn records_of_an_earlier_version_are_found_by_any_form(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     recorded(&vault, &owner).await;
     vault.keep(&owner, vec![record("not-of-a-recorder", "s", "p")], NOW).await.unwrap();
@@ -98,7 +98,7 @@ pub(super) async fn records_of_an_earlier_version_are_found_by_any_form(place: P
 }
 
 /// An earlier version made the pseudonyms of a hold from values as they were written.
-pub(super) async fn a_hold_of_an_earlier_version_covers_what_is_kept_later(place: Place) {
+pub(super) async fn a_hold_of_an_earlier_version_covers_what_is_kept_later(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     recorded(&vault, &owner).await;
     let name = "https://a.example/|Zoe\u{308}";

@@ -56,7 +56,7 @@ fn killed_in_the_middle(mut child: Child) -> Vec<String> {
     acknowledged
 }
 
-pub(super) async fn two_processes_and_a_kill_lose_nothing_acknowledged(place: Place) {
+pub(super) async fn two_processes_and_a_kill_lose_nothing_acknowledged(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let children = ["a", "b"].map(|prefix| spawn(&place.location, prefix));
     let readers = children.map(|child| tokio::task::spawn_blocking(|| killed_in_the_middle(child)));
@@ -89,7 +89,7 @@ pub(super) async fn two_processes_and_a_kill_lose_nothing_acknowledged(place: Pl
     }
 }
 
-pub(super) async fn two_handles_write_the_same_vault(place: Place) {
+pub(super) async fn two_handles_write_the_same_vault(place: TestDatabase) {
     // Made by both at once.
     let location = place.location.as_str();
     let (one, two) =

@@ -14,7 +14,7 @@ fn record(id: &str, more: &Value) -> Record {
     Record::from_value(value).unwrap().record
 }
 
-pub(super) async fn an_id_given_again_with_other_content_is_a_conflict(place: Place) {
+pub(super) async fn an_id_given_again_with_other_content_is_a_conflict(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let log = Entries::default();
     let recorder = Desk::open(&vault, &owner, 5, &log).recorder().await;
@@ -63,9 +63,9 @@ pub(super) async fn an_id_given_again_with_other_content_is_a_conflict(place: Pl
     assert_eq!(again.conflicts(&twice).await.unwrap(), [id("t-1")]);
 }
 
-pub(super) async fn secrets_stand_alike_in_one_vault_and_nowhere_else(place: Place) {
+pub(super) async fn secrets_stand_alike_in_one_vault_and_nowhere_else(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
-    let elsewhere = Place::directory();
+    let elsewhere = TestDatabase::directory();
     let (other, other_owner) = open(&elsewhere).await;
     assert!(vault.redaction_key(&owner, "acme").await.unwrap().is_none(), "it has no records yet");
     let desk = Desk::open(&vault, &owner, 5, &Entries::default());

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::listing::identities;
+use super::reviewing::decision;
 use super::*;
 use crate::access::{ReadPermit, Token};
 use crate::role::{Role, Roles};
-use crate::{ErasurePlan, HoldTarget, Result, Scope, StreamProofs, VaultError};
+use crate::{ErasurePlan, FindingQuery, HoldTarget, Result, Scope, SessionQuery, StreamProofs, VaultError};
 
-const OPERATIONS: [(&str, Role); 27] = [
+const OPERATIONS: [(&str, Role); 33] = [
     ("keep", Role::Submit),
     ("unlogged", Role::Submit),
     ("unlogged_among", Role::Submit),
@@ -24,6 +26,12 @@ const OPERATIONS: [(&str, Role); 27] = [
     ("due", Role::ReadMetadata),
     ("retention_classes", Role::ReadMetadata),
     ("pending_erasures", Role::ReadMetadata),
+    ("sessions", Role::ReadMetadata),
+    ("findings", Role::ReadMetadata),
+    ("count_findings", Role::ReadMetadata),
+    ("identities", Role::ReadMetadata),
+    ("identity", Role::ReadMetadata),
+    ("decide", Role::Review),
     ("content", Role::ReadContent),
     ("plan_erasure", Role::Erase),
     ("begin_erasure", Role::Erase),
@@ -65,6 +73,12 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<()> {
         "due" => vault.due(access, NOW, 1).await.map(drop),
         "retention_classes" => vault.retention_classes(access).await.map(drop),
         "pending_erasures" => vault.pending_erasures(access).await.map(drop),
+        "sessions" => vault.sessions(access, &SessionQuery::default()).await.map(drop),
+        "findings" => vault.findings(access, &FindingQuery::default()).await.map(drop),
+        "count_findings" => vault.count_findings(access, None).await.map(drop),
+        "identities" => vault.identities(access, &identities(Facet::Tool)).await.map(drop),
+        "identity" => vault.identity(access, None, Facet::Tool, "search").await.map(drop),
+        "decide" => vault.decide(access, &decision(&[r1]), NOW).await.map(drop),
         "content" => vault.content(access, &ReadPermit::new(vec![r1.clone()]), &r1).await.map(drop),
         "plan_erasure" => vault.plan_erasure(access, &Scope::Record(r1), NOW).await.map(drop),
         "begin_erasure" => vault.begin_erasure(access, &plan, "basis", &e1, NOW).await,
@@ -80,7 +94,7 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<()> {
     }
 }
 
-pub(super) async fn every_operation_takes_its_role(place: Place) {
+pub(super) async fn every_operation_takes_its_role(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s", "p")], NOW).await.unwrap();
     let admin = vault.grant(&owner, "admin", Roles::all(), None, NOW).await.unwrap();
@@ -99,7 +113,7 @@ pub(super) async fn every_operation_takes_its_role(place: Place) {
     }
 }
 
-pub(super) async fn principals_come_and_go(place: Place) {
+pub(super) async fn principals_come_and_go(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let submit: Roles = [Role::Submit].into_iter().collect();
     // The first must be able to name others.

@@ -153,7 +153,7 @@ async fn check_all_logged_once(vault: &Vault, access: &Access, log: &Entries, co
     assert_eq!(logged.len(), count);
 }
 
-pub(super) async fn a_second_call_submits_what_the_first_could_not(place: Place) {
+pub(super) async fn a_second_call_submits_what_the_first_could_not(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let log = Entries::default();
     let desk = Desk::open(&vault, &owner, 5, &log);
@@ -184,7 +184,7 @@ pub(super) async fn a_second_call_submits_what_the_first_could_not(place: Place)
     assert_eq!((again.resume().await.unwrap(), desk.spool.lock().len()), (0, 0));
 }
 
-pub(super) async fn a_lost_spool_loses_nothing_and_doubles_nothing(place: Place) {
+pub(super) async fn a_lost_spool_loses_nothing_and_doubles_nothing(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let log = Entries::default();
     let lost = Desk::open(&vault, &owner, 5, &log);
@@ -206,7 +206,7 @@ pub(super) async fn a_lost_spool_loses_nothing_and_doubles_nothing(place: Place)
     assert!(log.lock()[200..].iter().all(|(stream, _)| stream.get() == 700));
 }
 
-pub(super) async fn other_gateways_records_are_left_to_them_until_they_fall_silent(place: Place) {
+pub(super) async fn other_gateways_records_are_left_to_them_until_they_fall_silent(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let log = Entries::default();
     let [rival, foreign] = [20, 21].map(|stream| Desk::open(&vault, &owner, stream, &log));
@@ -236,7 +236,7 @@ pub(super) async fn other_gateways_records_are_left_to_them_until_they_fall_sile
     check_all_logged_once(&vault, &owner, &log, 20).await;
 }
 
-pub(super) async fn pages_are_sent_to_the_end_and_errors_resume(place: Place) {
+pub(super) async fn pages_are_sent_to_the_end_and_errors_resume(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     let log = Entries::default();
     let lost = Desk::open(&vault, &owner, 5, &log);

@@ -29,7 +29,7 @@ fn found<'a>(files: &[(String, Vec<u8>)], needles: &'a [Vec<u8>]) -> Vec<(String
 }
 
 /// What the database stores of the records of a person: wrapped and sealed bytes in slices of 16, and personal pseudonyms.
-async fn traces(place: &Place, person: &str) -> Vec<Vec<u8>> {
+async fn traces(place: &TestDatabase, person: &str) -> Vec<Vec<u8>> {
     let mut raw = place.raw().await;
     let of = "FROM record r JOIN sealed s ON s.record = r.n WHERE r.id LIKE $1";
     let mut traces = Vec::new();
@@ -60,7 +60,7 @@ async fn traces(place: &Place, person: &str) -> Vec<Vec<u8>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_file_ever_holds_anything_in_clear_or_erased() {
-    let place = Place::directory();
+    let place = TestDatabase::directory();
     let dir = place.dir.as_ref().unwrap().path().join("the vault");
     let (vault, owner) = open(&place).await;
     // Random pseudonyms among many, so that pages of indexes split and are joined.
@@ -113,7 +113,7 @@ async fn no_file_ever_holds_anything_in_clear_or_erased() {
 #[tokio::test]
 async fn the_files_are_their_owners_alone_and_a_commit_is_synced() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::directory();
+    let place = TestDatabase::directory();
     let dir = place.dir.as_ref().unwrap().path().join("the vault");
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s", "p")], NOW).await.unwrap();
@@ -224,7 +224,7 @@ async fn a_full_disk_refuses_records_and_takes_them_when_there_is_room() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_found_no_room_leaves_no_connection_that_refuses_the_next() {
-    let place = Place::directory();
+    let place = TestDatabase::directory();
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s", "p")], NOW).await.unwrap();
     // SQLite fails as on a full disk, and rolls back by itself.
@@ -239,7 +239,7 @@ async fn a_transaction_that_found_no_room_leaves_no_connection_that_refuses_the_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_reports_a_lock_that_another_process_holds() {
-    let place = Place::directory();
+    let place = TestDatabase::directory();
     let (vault, owner) = open(&place).await;
     let mut other = place.raw().await;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();

@@ -1,11 +1,14 @@
 //! Each role, with access to the tenant, to another one, and to all, doing each operation on what is of that tenant.
 
+use super::listing::identities;
+use super::reviewing::decision;
 use super::*;
 use crate::access::ReadPermit;
+use crate::operation::Operation;
 use crate::role::{Role, Roles};
-use crate::{ErasurePlan, HoldTarget, Result, Scope, VaultError};
+use crate::{ErasurePlan, FindingQuery, FindingState, HoldTarget, Result, Scope, SessionQuery, VaultError};
 
-const OPERATIONS: [(&str, Role); 22] = [
+const OPERATIONS: [(&str, Role); 28] = [
     ("keep", Role::Submit),
     ("find", Role::ReadMetadata),
     ("find in all", Role::ReadMetadata),
@@ -19,6 +22,12 @@ const OPERATIONS: [(&str, Role); 22] = [
     ("holds", Role::ReadMetadata),
     ("due", Role::ReadMetadata),
     ("pending erasures", Role::ReadMetadata),
+    ("sessions", Role::ReadMetadata),
+    ("findings", Role::ReadMetadata),
+    ("count findings", Role::ReadMetadata),
+    ("identities", Role::ReadMetadata),
+    ("identity", Role::ReadMetadata),
+    ("decide", Role::Review),
     ("content", Role::ReadContent),
     ("plan a record", Role::Erase),
     ("plan what is due", Role::Erase),
@@ -37,7 +46,9 @@ async fn prepared(vault: &Vault, owner: &Access) {
         ..record("due", "s", "q")
     };
     let elsewhere = KeepRecord { tenant: "other".to_owned(), ..record("elsewhere", "s", "p") };
-    let records = vec![record("held", "s", "p"), record("going", "s", "p"), due, elsewhere];
+    let mut held = record("held", "s", "p");
+    held.facets.push((Facet::Finding, "R26".to_owned()));
+    let records = vec![held, record("going", "s", "p"), due, elsewhere];
     vault.keep(owner, records, NOW).await.unwrap();
     vault.hold(owner, "case", "a claim", &HoldTarget::Records(vec![id("held")]), NOW).await.unwrap();
     let plan = vault.plan_erasure(owner, &Scope::Record(id("going")), NOW).await.unwrap();
@@ -67,6 +78,29 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<bool> {
         "holds" => !vault.holds(access).await?.is_empty(),
         "due" => !vault.due(access, NOW, 9).await?.is_empty(),
         "pending erasures" => !vault.pending_erasures(access).await?.is_empty(),
+        "sessions" => {
+            let query = SessionQuery { limit: 10, ..SessionQuery::default() };
+            vault.sessions(access, &query).await?.iter().any(|session| session.tenant == "acme")
+        }
+        "findings" => {
+            let query = FindingQuery { limit: 10, state: FindingState::Explained, ..FindingQuery::default() };
+            let explained = vault.findings(access, &query).await?;
+            let open = vault.findings(access, &FindingQuery { state: FindingState::Open, ..query }).await?;
+            explained.into_iter().chain(open).any(|finding| finding.row.tenant == "acme")
+        }
+        "count findings" => !vault.count_findings(access, None).await?.is_empty(),
+        "identities" => {
+            let found = vault.identities(access, &identities(Facet::Tool)).await?;
+            found.iter().any(|identity| identity.tenant == "acme")
+        }
+        "identity" => {
+            let found = vault.identity(access, None, Facet::Initiator, "p").await?;
+            found.iter().any(|uses| uses.identity.tenant == "acme")
+        }
+        "decide" => {
+            let access = access.narrowed(Operation::Review, Some("acme"))?;
+            vault.decide(&access, &decision(&[held]), NOW).await.map(|_| true)?
+        }
         "content" => {
             let permit = ReadPermit::new(vec![held.clone()]);
             vault.content(access, &permit, &held).await.map(|_| true)?
@@ -101,7 +135,7 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<bool> {
     })
 }
 
-pub(super) async fn every_operation_takes_its_tenant(place: Place) {
+pub(super) async fn every_operation_takes_its_tenant(place: TestDatabase) {
     let (vault, owner) = open(&place).await;
     prepared(&vault, &owner).await;
     let admin = vault.grant(&owner, "admin", Roles::all(), None, NOW).await.unwrap();
