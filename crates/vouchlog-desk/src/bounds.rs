@@ -1,12 +1,14 @@
 //! What is checked of an ask before it is carried out, wherever it came from.
 
+use std::str::FromStr;
+
 use vouchlog_record::RecordId;
 use vouchlog_stream::StatementKind;
-use vouchlog_vault::limits::MAX_VALUE_BYTES;
-use vouchlog_vault::{Cursor, Facet};
+use vouchlog_vault::limits::{MAX_LISTED, MAX_VALUE_BYTES};
+use vouchlog_vault::{Facet, VaultError};
 
 use crate::error::DeskError;
-use crate::limits::{MAX_BASIS_BYTES, MAX_FIELD_BYTES, MAX_FIELDS, MAX_NAMED_RECORDS};
+use crate::limits::{LISTED, MAX_BASIS_BYTES, MAX_CODES, MAX_FIELD_BYTES, MAX_FIELDS, MAX_NAMED_RECORDS};
 use crate::row::FacetValue;
 
 /// A reason goes on record: it is there, short, and on one line.
@@ -15,6 +17,19 @@ pub(crate) fn reason(basis: &str) -> Result<&str, DeskError> {
         return Err(DeskError::Invalid(format!("the reason has 1 to {MAX_BASIS_BYTES} bytes, on one line")));
     }
     Ok(basis)
+}
+
+/// A recipient goes on record, too.
+pub(crate) fn recipient(recipient: Option<&str>) -> Result<Option<&str>, DeskError> {
+    let is_name = |name: &str| {
+        !name.trim().is_empty() && name.len() <= MAX_BASIS_BYTES && !name.chars().any(char::is_control)
+    };
+    match recipient {
+        Some(name) if !is_name(name) => {
+            Err(DeskError::Invalid(format!("the recipient has 1 to {MAX_BASIS_BYTES} bytes, on one line")))
+        }
+        recipient => Ok(recipient),
+    }
 }
 
 /// Fields of a disclosure, as JSON pointers.
@@ -31,12 +46,7 @@ pub(crate) fn fields(fields: &[String]) -> Result<&[String], DeskError> {
 
 /// Facets with their values. A name that is none is refused, and never left out of a search.
 pub(crate) fn facets(given: Vec<FacetValue>) -> Result<Vec<(Facet, String)>, DeskError> {
-    let known = |FacetValue { facet, value }: FacetValue| {
-        let known = Facet::from_name(&facet);
-        known
-            .map(|known| (known, value))
-            .ok_or_else(|| DeskError::Invalid("there is no such facet".to_owned()))
-    };
+    let known = |FacetValue { facet: name, value }: FacetValue| Ok((facet(&name)?, value));
     given.into_iter().map(known).collect()
 }
 
@@ -49,11 +59,6 @@ pub(crate) fn kinds(names: &[String]) -> Result<Vec<StatementKind>, DeskError> {
         StatementKind::from_name(name).ok_or_else(|| DeskError::Invalid("there is no such kind".to_owned()))
     };
     names.iter().map(known).collect()
-}
-
-/// The place after an earlier page.
-pub(crate) fn cursor(after: Option<&str>) -> Result<Option<Cursor>, DeskError> {
-    Ok(after.map(str::parse).transpose()?)
 }
 
 /// The name of a session.
@@ -70,4 +75,35 @@ pub(crate) fn records(ids: &[RecordId]) -> Result<&[RecordId], DeskError> {
         return Err(DeskError::Invalid(format!("name 1 to {MAX_NAMED_RECORDS} records")));
     }
     Ok(ids)
+}
+
+/// How many rows of a list, if the caller leaves it out, or asks for more than a page has.
+pub(crate) fn listed(limit: Option<usize>) -> Result<usize, DeskError> {
+    match limit {
+        Some(0) => Err(DeskError::Invalid("a page has at least one row".to_owned())),
+        limit => Ok(limit.unwrap_or(LISTED).min(MAX_LISTED)),
+    }
+}
+
+/// A place after an earlier page of a list.
+pub(crate) fn place<T: FromStr<Err = VaultError>>(after: Option<&str>) -> Result<Option<T>, DeskError> {
+    Ok(after.map(str::parse).transpose()?)
+}
+
+/// The place after a page, by its last row; none if the page is not full, and so the last one.
+pub(crate) fn next<T, C: ToString>(rows: &[T], limit: usize, cursor: impl FnOnce(&T) -> C) -> Option<String> {
+    rows.last().filter(|_| rows.len() == limit).map(|last| cursor(last).to_string())
+}
+
+/// The facet of a name.
+pub(crate) fn facet(name: &str) -> Result<Facet, DeskError> {
+    Facet::from_name(name).ok_or_else(|| DeskError::Invalid("there is no such facet".to_owned()))
+}
+
+/// Codes of rules, of which there are fewer than this allows.
+pub(crate) fn codes(codes: Vec<String>) -> Result<Vec<String>, DeskError> {
+    if codes.len() > MAX_CODES {
+        return Err(DeskError::Invalid(format!("name at most {MAX_CODES} rules")));
+    }
+    Ok(codes)
 }

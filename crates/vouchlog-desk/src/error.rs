@@ -18,6 +18,9 @@ pub enum DeskError {
     /// A session of which the vault has no record.
     #[error("the vault has no record of the session {0}")]
     UnknownSession(String),
+    /// An identity that no record of the vault has.
+    #[error("no record of the vault has this {0}")]
+    UnknownIdentity(&'static str),
     /// It goes on record in a log, and none was given.
     #[error("this is recorded in a log, and the vault is opened without one")]
     NoLog,
@@ -52,7 +55,7 @@ impl From<&DeskError> for Error {
             | DeskError::Custody(
                 CustodyError::Vault(error) | CustodyError::Recording(RecordingError::Vault(error)),
             ) => of_vault(error),
-            DeskError::UnknownSession(_) => Error::not_found(NOTHING),
+            DeskError::UnknownSession(_) | DeskError::UnknownIdentity(_) => Error::not_found(NOTHING),
             DeskError::Invalid(why) => Error::invalid(why.clone()),
             DeskError::NoLog => Error::new(ErrorKind::FailedPrecondition, error.to_string()),
             DeskError::Refused(error) => error.clone(),
@@ -78,6 +81,7 @@ fn of_vault(error: &VaultError) -> Error {
         | E::Refused(_)
         | E::NothingToErase
         | E::NothingToHold
+        | E::UnknownFinding { .. }
         | E::LastAdmin
         | E::Conflict(_)
         | E::DigestTaken { .. } => Error::new(ErrorKind::FailedPrecondition, error.to_string()),

@@ -42,6 +42,9 @@ pub struct Present {
     /// Where the proofs come from.
     #[serde(default)]
     pub proofs: ProofsFrom,
+    /// To whom they are given, as it goes on record.
+    #[serde(default)]
+    pub recipient: Option<String>,
 }
 
 /// What a stranger checks offline.
@@ -74,6 +77,7 @@ impl Ask for Present {
             paths: bounds::fields(&self.fields)?,
             basis: bounds::reason(&self.basis)?,
             scope: DisclosureScope::Presented,
+            recipient: bounds::recipient(self.recipient.as_deref())?,
         };
         let proofs = match self.proofs {
             ProofsFrom::Log => Proofs::Fetched,
@@ -101,6 +105,9 @@ pub struct BundleSession {
     pub fields: Vec<String>,
     /// The reason, as it goes on record.
     pub basis: String,
+    /// To whom they are given, as it goes on record.
+    #[serde(default)]
+    pub recipient: Option<String>,
 }
 
 /// What a stranger checks offline.
@@ -128,6 +135,7 @@ impl Ask for BundleSession {
     async fn answer(self, desk: &LocalDesk, access: &Access) -> Result<MadeBundle, DeskError> {
         bounds::fields(&self.fields)?;
         bounds::reason(&self.basis)?;
+        bounds::recipient(self.recipient.as_deref())?;
         let facets = vec![(Facet::Session, bounds::session(&self.session)?.to_owned())];
         let query = Query { facets, tenant: self.tenant.clone(), ..Query::default() };
         let (mut rows, most): (Vec<Row>, _) = (Vec::new(), desk.bundle_records());
@@ -172,6 +180,7 @@ impl BundleSession {
             paths: &self.fields,
             basis: &self.basis,
             scope: DisclosureScope::Bundle,
+            recipient: self.recipient.as_deref(),
         };
         let presented = custodian.present(access, request, Proofs::Fetched).await?;
         let mut contents = BundleContents {

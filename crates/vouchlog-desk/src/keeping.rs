@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use vouchlog_grading::Figures;
 use vouchlog_stream::{LoggedAt, StatementKind};
 use vouchlog_vault::{Access, Operation, Query, Row};
 
@@ -149,7 +150,7 @@ impl Ask for CountRecords {
     }
 
     async fn answer(self, desk: &LocalDesk, access: &Access) -> Result<CountedRecords, DeskError> {
-        let after = crate::bounds::cursor(self.after.as_deref())?;
+        let after = crate::bounds::place(self.after.as_deref())?;
         let mut counted = CountedRecords::default();
         let mut pages = desk.vault().pages(access, Query { tenant: self.tenant, after, ..Query::default() });
         for _ in 0..PAGES_COUNTED {
@@ -196,8 +197,23 @@ impl CountedRecords {
         (self.holds, self.next) = (page.holds, page.next);
     }
 
+    /// Fills in the figures that the vault knows.
+    pub fn figures(&self, figures: &mut Figures) {
+        figures.records = Some(self.kinds.values().sum());
+        figures.interactions = Some(self.of_kind(StatementKind::Interaction));
+        (figures.attributable, figures.complete) = (Some(self.attributable), Some(self.complete));
+        figures.approvals = Some(self.approvals);
+        figures.configurations = Some(self.of_kind(StatementKind::Configuration));
+        figures.credential_events = Some(self.of_kind(StatementKind::CredentialEvent));
+        figures.disclosures = Some(self.of_kind(StatementKind::Disclosure));
+        figures.erasures = Some(self.erasures.len() as u64);
+        figures.findings = Some(self.of_kind(StatementKind::Finding));
+        figures.holds = Some(self.holds);
+        figures.oldest_record = self.oldest;
+    }
+
     /// Records of a kind.
-    pub fn of_kind(&self, kind: StatementKind) -> u64 {
+    fn of_kind(&self, kind: StatementKind) -> u64 {
         self.kinds.get(kind.name()).copied().unwrap_or_default()
     }
 }

@@ -14,12 +14,19 @@
 
 mod ask;
 mod bounds;
+mod decisions;
+mod disclosures;
+mod drawing;
 mod erasing;
 mod error;
+mod exporting;
+mod findings;
 mod giving;
 mod holding;
+mod identities;
 mod keeping;
 pub mod limits;
+mod listing;
 mod local;
 mod person;
 mod principals;
@@ -30,16 +37,28 @@ pub mod serve;
 mod sessions;
 
 pub use ask::{Ask, Desk};
+pub use decisions::{DecideFindings, DecidedFindings, Decision, DecisionRows, FindingState, ListDecisions};
+pub use disclosures::{DisclosureRow, DisclosureRows, ListDisclosures};
+pub use drawing::{DrawnSession, ReceiptError, ReceiptJudge};
 pub use erasing::{
     CheckErased, CheckedErased, Erase, ErasedRecords, ErasureEntry, FoundPerson, PlanErasure, PlannedErasure,
     RefusedRecord, Target,
 };
 pub use error::DeskError;
+pub use exporting::{Export, ExportFormat, ExportPage, ExportedThing};
+pub use findings::{
+    CountFindings, FindingCounts, FindingRow, FindingRows, FoundToday, ListFindings, RuleCount,
+};
 pub use giving::{BundleSession, MadeBundle, Present, Presented, ProofsFrom};
 pub use holding::{HeldRecords, HoldRow, HoldRows, LiftHold, Lifted, ListHolds, PlaceHold};
+pub use identities::{
+    Identity, IdentityRow, IdentityRows, ListIdentities, RegisteredAgentRow, ShowIdentity, UsedValue,
+    UsedWith,
+};
 pub use keeping::{
     CountRecords, CountedRecords, ListRetention, RetentionClass, RetentionClasses, RetentionSet, SetRetention,
 };
+pub use listing::{ListSessions, SessionAnswer, SessionFinding, SessionRow, SessionRows};
 pub use local::{LocalDesk, LogAddress};
 pub use person::{PersonSummary, SummarizedRecord};
 pub use principals::{
@@ -50,7 +69,4 @@ pub use reading::{
 };
 pub use remote::RemoteDesk;
 pub use row::{FacetValue, RecordRow, RowErasure, RowPlace};
-pub use sessions::{
-    DeclaredLoss, ListSessions, OpenSession, SessionPage, SessionRow, SessionRows, TaughtRecord,
-    whole_session,
-};
+pub use sessions::{DeclaredLoss, OpenSession, SessionPage, TaughtRecord, whole_session};

@@ -21,8 +21,20 @@ pub const PAGE_ROWS: usize = 1_000;
 /// Records of a session that a client puts together.
 pub const MAX_SESSION_RECORDS: usize = 10_000;
 
-/// Records that one call looks through for sessions: each is opened.
-pub const SCANNED_RECORDS: usize = 1_000;
+/// Rows of a page of a list, unless the caller asks for another number.
+pub const LISTED: usize = 50;
+
+/// Rules that one call names: each is one search.
+pub const MAX_CODES: usize = 100;
+
+/// Values of one kind that a list of sessions shows for each.
+pub const SHOWN_VALUES: usize = 20;
+
+/// Values of one facet that an identity is shown with.
+pub const SHOWN_USES: usize = 50;
+
+/// Entries of the registry that an agent is shown with.
+pub const SHOWN_ENTRIES: usize = 20;
 
 /// The longest reason for a reading or a disclosure, as the vault has it for erasures.
 pub const MAX_BASIS_BYTES: usize = vouchlog_vault::limits::MAX_BASIS_BYTES;
@@ -40,6 +52,15 @@ pub const MAX_BESIDE: usize = 1_000;
 
 /// Calls that a daemon carries out at a time. Each may hold a page of opened records in memory.
 pub const CALLS_AT_ONCE: usize = 8;
+
+/// Those of one principal: so few that one that asks for much keeps nobody else waiting.
+pub const CALLS_OF_ONE: usize = 2;
+
+/// Callers that are recognised at a time. Others wait, and cost no more than a place in the line.
+pub const RECOGNISED_AT_ONCE: usize = 32;
+
+/// Requests of one principal that are under way, those included whose bodies have not arrived: each takes some kilobytes.
+pub const REQUESTS_OF_ONE: usize = 128;
 
 /// How long a call waits for its turn before it is asked to retry.
 pub const TURN_PATIENCE: Duration = Duration::from_secs(2);

@@ -8,10 +8,12 @@ use vouchlog::custody::{Custodian, CustodyError, Renewer};
 use vouchlog::gateway::Connection;
 use vouchlog::{ConnectionSecurity, VerifyingKey};
 use vouchlog_session::limits::MAX_BUNDLE_RECORDS;
-use vouchlog_vault::{Access, Vault};
+use vouchlog_vault::{Access, Facet, Vault};
 
+use crate::bounds;
 use crate::error::DeskError;
 use crate::limits::{LOG_PATIENCE, MAX_TENANTS, SERVED_BUNDLE_RECORDS};
+use crate::row::FacetValue;
 
 /// Where the log is, and its key.
 #[derive(Clone, Debug)]
@@ -74,6 +76,25 @@ impl LocalDesk {
     /// The vault.
     pub fn vault(&self) -> &Vault {
         &self.vault
+    }
+
+    /// Facets as they are searched for. What looks like a secret is in the records under its stand-in.
+    pub(crate) async fn facets(
+        &self,
+        access: &Access,
+        given: Vec<FacetValue>,
+    ) -> Result<Vec<(Facet, String)>, DeskError> {
+        let mut facets = bounds::facets(given)?;
+        let key = match access.tenant() {
+            Some(tenant) => self.vault.redaction_key(access, tenant).await?,
+            None => None,
+        };
+        for (_, value) in &mut facets {
+            if let Some(key) = &key {
+                *value = key.redacted(value);
+            }
+        }
+        Ok(facets)
     }
 
     /// What is recorded by, if there is a way to the log.

@@ -76,17 +76,7 @@ impl Ask for FindRecords {
 
     async fn answer(self, desk: &LocalDesk, access: &Access) -> Result<FoundRecords, DeskError> {
         let vault = desk.vault();
-        let key = match access.tenant() {
-            Some(tenant) => vault.redaction_key(access, tenant).await?,
-            None => None,
-        };
-        // What looks like a secret is in the records under its stand-in.
-        let mut facets = bounds::facets(self.facets)?;
-        for (_, value) in &mut facets {
-            if let Some(key) = &key {
-                *value = key.redacted(value);
-            }
-        }
+        let facets = desk.facets(access, self.facets).await?;
         let limit = self.limit.unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
         let query = Query {
             facets,
@@ -95,11 +85,11 @@ impl Ask for FindRecords {
             from: self.from,
             to: self.to,
             order: if self.newest { Order::NewestFirst } else { Order::OldestFirst },
-            after: bounds::cursor(self.after.as_deref())?,
+            after: bounds::place(self.after.as_deref())?,
             limit,
         };
         let rows = vault.find(access, &query).await?;
-        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.cursor().to_string());
+        let next = bounds::next(&rows, limit, Row::cursor);
         Ok(FoundRecords { records: rows.iter().map(RecordRow::from).collect(), next })
     }
 }
@@ -128,11 +118,10 @@ pub struct OpenedRecord {
 }
 
 impl OpenedRecord {
-    pub(crate) async fn of(desk: &LocalDesk, access: &Access, read: ReadRecord) -> Result<Self, DeskError> {
+    fn of(read: ReadRecord, proof: Option<String>) -> Self {
         let ReadRecord { row, record, grade } = read;
-        let proof = desk.vault().proof(access, &row.id).await?;
         let record = record.map(|record| record.to_object());
-        Ok(Self { row: RecordRow::from(&row), record, grade, proof })
+        Self { row: RecordRow::from(&row), record, grade, proof }
     }
 
     /// The record, read again.
@@ -164,11 +153,13 @@ pub(crate) async fn open(
             read
         }
     };
-    let mut opened = Vec::with_capacity(read.len());
-    for read in read {
-        opened.push(OpenedRecord::of(desk, access, read).await?);
-    }
-    Ok(opened)
+    let ids: Vec<RecordId> = read.iter().map(|read| read.row.id.clone()).collect();
+    let mut proofs = desk.vault().proofs(access, &ids).await?;
+    let opened = |read: ReadRecord| {
+        let proof = proofs.remove(&read.row.id);
+        OpenedRecord::of(read, proof)
+    };
+    Ok(read.into_iter().map(opened).collect())
 }
 
 /// The first of some rows, as many as are opened at a time.

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use axum::{Json, Router};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 use utoipa::openapi::OpenApi;
@@ -25,26 +25,36 @@ use vouchlog_server::{Problem, Server, ServerConfig, read_body, refusal};
 use vouchlog_vault::{Access, Token, VaultError};
 
 use crate::ask::{Ask, carry_out};
+use crate::decisions::{DecideFindings, ListDecisions};
+use crate::disclosures::ListDisclosures;
 use crate::erasing::{CheckErased, Erase, PlanErasure};
 use crate::error::DeskError;
+use crate::exporting::Export;
+use crate::findings::{CountFindings, ListFindings};
 use crate::giving::{BundleSession, Present};
 use crate::holding::{LiftHold, ListHolds, PlaceHold};
+use crate::identities::{ListIdentities, ShowIdentity};
 use crate::keeping::{CountRecords, ListRetention, SetRetention};
-use crate::limits::{CALL_TIMEOUT, CALLS_AT_ONCE, MAX_REQUEST_BYTES, TURN_PATIENCE};
+use crate::limits::{CALL_TIMEOUT, MAX_REQUEST_BYTES, RECOGNISED_AT_ONCE, TURN_PATIENCE};
+use crate::listing::ListSessions;
 use crate::local::LocalDesk;
 use crate::principals::{GrantPrincipal, ListPrincipals, RevokePrincipal};
 use crate::reading::{FindRecords, RenewReceipts, ShowRecord};
 use crate::remote::PATH;
-use crate::sessions::{ListSessions, OpenSession};
+use crate::sessions::OpenSession;
 
 mod describe;
+mod turns;
+
+use turns::Turns;
 
 /// A vault, and who may ask it.
 #[derive(Debug)]
 pub struct Service {
     desk: LocalDesk,
     callers: Callers,
-    turns: Semaphore,
+    turns: Turns,
+    recognising: Semaphore,
 }
 
 /// The routes, each with its description.
@@ -57,7 +67,7 @@ impl Service {
     /// Serves a vault. Callers are recognised by tokens of the vault, or by `callers`; then the vault's principal of the same name says
     /// what they may do.
     pub fn new(desk: LocalDesk, callers: Callers) -> Arc<Self> {
-        Arc::new(Self { desk, callers, turns: Semaphore::new(CALLS_AT_ONCE) })
+        Arc::new(Self { desk, callers, turns: Turns::new(), recognising: Semaphore::new(RECOGNISED_AT_ONCE) })
     }
 
     /// The vault.
@@ -73,9 +83,10 @@ impl Service {
         }
     }
 
-    /// A server of it.
-    pub fn server(self: &Arc<Self>, config: ServerConfig) -> Server {
+    /// A server of it, with pages beside the routes of the asks.
+    pub fn server(self: &Arc<Self>, config: ServerConfig, pages: Router) -> Server {
         let (routes, document) = self.routes();
+        let routes = routes.merge(pages);
         let asked = Arc::clone(self);
         let health = move || {
             let desk = asked.desk();
@@ -98,6 +109,14 @@ impl Service {
         let routes = Routes { router: Router::new(), document: describe::document() }
             .with::<FindRecords>()
             .with::<ListSessions>()
+            .with::<ListFindings>()
+            .with::<CountFindings>()
+            .with::<DecideFindings>()
+            .with::<ListDecisions>()
+            .with::<ListIdentities>()
+            .with::<ShowIdentity>()
+            .with::<ListDisclosures>()
+            .with::<Export>()
             .with::<OpenSession>()
             .with::<ShowRecord>()
             .with::<RenewReceipts>()
@@ -128,6 +147,17 @@ impl Routes {
     }
 }
 
+/// Why a caller is not recognised.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallerError {
+    /// Its credential is not one that opens this vault.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Whether it is one cannot be checked now.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
 /// Why a request is not carried out.
 enum Refused {
     Caller(Denied),
@@ -149,15 +179,26 @@ impl From<Error> for Refused {
     }
 }
 
-impl From<DeskError> for Refused {
-    fn from(error: DeskError) -> Self {
-        Error::from(&error).into()
+impl From<CallerError> for Refused {
+    fn from(error: CallerError) -> Self {
+        match error {
+            CallerError::Denied(denied) => Self::Caller(denied),
+            CallerError::Failed(error) => error.into(),
+        }
     }
 }
 
 async fn handle<A: Ask>(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
-    let access = service.caller(&parts).await?;
+    let certificate = parts.extensions.get::<CertificateNames>();
+    // What it takes to recognise a caller is not kept while the body arrives.
+    let access = {
+        let _place = service.recognising.acquire().await;
+        Box::pin(service.caller(&parts.headers, certificate)).await?
+    };
+    let Some(_request) = service.turns.enter(access.name()) else {
+        return Err(Refused::from(busy("too many requests of this principal")));
+    };
     if !is_json(&parts) {
         return Err(Refused::Request(Box::new(Problem::unsupported("application/json"))));
     }
@@ -170,28 +211,7 @@ async fn handle<A: Ask>(State(service): State<Arc<Service>>, request: Request) -
         return Err(unprocessable("a JSON object is expected".to_owned()));
     }
     let ask: A = serde_json::from_slice(&body).map_err(|error| unprocessable(error.to_string()))?;
-    let busy =
-        || Error::new(ErrorKind::Overloaded { retry_after: TURN_PATIENCE }, "the vault is busy: retry");
-    // A turn lasts as long as the call, which may outlive its request.
-    let carried_out = {
-        let service = Arc::clone(&service);
-        let (turn, turned) = (Arc::clone(&service), TURN_PATIENCE);
-        let call = async move {
-            let Ok(Ok(_turn)) = tokio::time::timeout(turned, turn.turns.acquire()).await else {
-                return Err(Refused::from(busy()));
-            };
-            Ok(carry_out(&service.desk, &access, ask).await?)
-        };
-        let call = call.instrument(tracing::Span::current());
-        match request_id::current() {
-            Some(id) => tokio::spawn(request_id::scope(id, call)),
-            None => tokio::spawn(call),
-        }
-    };
-    let answer = carried_out.await.map_err(|_| {
-        tracing::error!("a call of the vault panicked");
-        Error::internal("internal error: the operator finds the details in the server's log")
-    })??;
+    let answer = Box::pin(service.ask(access, ask)).await?;
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::OK, no_store, Json(answer)).into_response())
 }
@@ -203,42 +223,71 @@ fn is_json(parts: &Parts) -> bool {
 }
 
 impl Service {
+    /// Carries something out for a caller, in its turn, and to its end whether or not the caller waits.
+    ///
+    /// # Errors
+    /// As for a caller of the daemon: what is of another tenant is as if it were not there.
+    pub async fn ask<A: Ask>(self: &Arc<Self>, access: Access, ask: A) -> Result<A::Answer, Error> {
+        let service = Arc::clone(self);
+        // A turn lasts as long as the call, which may outlive its request.
+        let call = async move {
+            let Some(_turn) = service.turns.take(access.name()).await else {
+                return Err(busy("the vault is busy: retry"));
+            };
+            carry_out(&service.desk, &access, ask).await.map_err(|error| Error::from(&error))
+        };
+        let call = call.instrument(tracing::Span::current());
+        let carried_out = match request_id::current() {
+            Some(id) => tokio::spawn(request_id::scope(id, call)),
+            None => tokio::spawn(call),
+        };
+        carried_out.await.map_err(|_| {
+            tracing::error!("a call of the vault panicked");
+            Error::internal("internal error: the operator finds the details in the server's log")
+        })?
+    }
+
     /// What the caller of a request may do. Everything it may not is decided by the vault.
-    async fn caller(&self, parts: &Parts) -> Result<Access, Refused> {
-        let access = match vault_token(parts) {
+    ///
+    /// # Errors
+    /// See [`CallerError`].
+    pub async fn caller(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&CertificateNames>,
+    ) -> Result<Access, CallerError> {
+        let access = match vault_token(headers) {
             Some(token) => {
-                let unknown = || Refused::Caller(Denied::Invalid("the token is not known"));
+                let unknown = || Denied::Invalid("the token is not known");
                 let token = Token::parse(token).map_err(|_| unknown())?;
                 match self.desk.vault().authenticate(&token).await {
-                    Err(VaultError::TokenUnknown) => return Err(unknown()),
-                    access => access.map_err(DeskError::from)?,
+                    Err(VaultError::TokenUnknown) => return Err(unknown().into()),
+                    access => access.map_err(failed)?,
                 }
             }
-            None => self.principal(parts).await?,
+            None => Box::pin(self.principal(headers, certificate)).await?,
         };
         if !charge::to(|| format!("principal {}", access.name())) {
-            return Err(Error::new(
-                ErrorKind::Overloaded { retry_after: TURN_PATIENCE },
-                "too many requests of this principal",
-            )
-            .into());
+            return Err(busy("too many requests of this principal").into());
         }
         Ok(access)
     }
 
     /// The same of a caller that an access file recognises: the vault's principal of the same name.
-    async fn principal(&self, parts: &Parts) -> Result<Access, Refused> {
-        let certificate = parts.extensions.get::<CertificateNames>();
-        let principal =
-            self.callers.authenticate(&parts.headers, certificate).await.map_err(Refused::Caller)?;
-        let Some(name) = principal.name() else { return Err(Refused::Caller(Denied::Missing)) };
+    async fn principal(
+        &self,
+        headers: &HeaderMap,
+        certificate: Option<&CertificateNames>,
+    ) -> Result<Access, CallerError> {
+        let principal = self.callers.authenticate(headers, certificate).await?;
+        let Some(name) = principal.name() else { return Err(Denied::Missing.into()) };
         let access = match self.desk.vault().principal(name).await {
             Err(VaultError::UnknownPrincipal(_)) => {
                 let denied = Denied::Forbidden("the caller is known, and no principal of this vault");
                 self.callers.count(denied);
-                return Err(Refused::Caller(denied));
+                return Err(denied.into());
             }
-            access => access.map_err(DeskError::from)?,
+            access => access.map_err(failed)?,
         };
         match principal.person() {
             Person::Sole => Ok(access),
@@ -248,15 +297,23 @@ impl Service {
                     "the token is of a group and names no member, so it cannot be put on record",
                 );
                 self.callers.count(denied);
-                Err(Refused::Caller(denied))
+                Err(denied.into())
             }
         }
     }
 }
 
+fn failed(error: VaultError) -> CallerError {
+    CallerError::Failed(Error::from(&DeskError::from(error)))
+}
+
+fn busy(why: &str) -> Error {
+    Error::new(ErrorKind::Overloaded { retry_after: TURN_PATIENCE }, why)
+}
+
 /// A token of the vault, if the request has one. What is not plainly one is left to those who judge other tokens.
-fn vault_token(parts: &Parts) -> Option<&str> {
-    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+fn vault_token(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();

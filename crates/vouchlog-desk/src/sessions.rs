@@ -1,131 +1,23 @@
-//! Sessions: which there are, and all that one has.
-
-use std::collections::BTreeMap;
+//! A session: all that it has.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use vouchlog_grading::Context;
 use vouchlog_note::{Checkpoint, ProofFile};
-use vouchlog_record::{ConfigurationSubject, Facet, Record, RecordId};
+use vouchlog_record::{ConfigurationSubject, Facet, RecordId};
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Access, Operation, Order, Query, learn, read_facts};
 
 use crate::ask::{Ask, Desk};
 use crate::bounds;
 use crate::error::DeskError;
-use crate::limits::{MAX_BESIDE, MAX_SESSION_RECORDS, PAGE_RECORDS, SCANNED_RECORDS};
+use crate::limits::{MAX_BESIDE, MAX_SESSION_RECORDS, PAGE_RECORDS};
 use crate::local::LocalDesk;
 use crate::reading::{OpenedRecord, ReasonForContent, first_page, open};
 
 /// Records, the newest and the oldest, of which one has a receipt if any has.
 const LOOKED_AT: usize = 100;
-
-/// The sessions of a time, from what their records say.
-#[derive(Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListSessions {
-    /// Whose records; without it, all that the caller has access to.
-    #[serde(default)]
-    pub tenant: Option<String>,
-    /// With a record that started at this time or later.
-    #[serde(default)]
-    pub from: Option<i64>,
-    /// With a record that started before this time.
-    #[serde(default)]
-    pub to: Option<i64>,
-    /// `next` of an earlier page.
-    #[serde(default)]
-    pub after: Option<String>,
-}
-
-/// A page of sessions, those with the newest records first. A page is made from the next 1,000 records, so a long session may be on
-/// several pages, each time with the records of that page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SessionRows {
-    /// The sessions.
-    pub sessions: Vec<SessionRow>,
-    /// Give it as `after` for the next page; none after the last one.
-    pub next: Option<String>,
-}
-
-/// A session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct SessionRow {
-    /// Its name.
-    pub session: String,
-    /// Its records on this page.
-    pub records: u64,
-    /// When the first of them started.
-    pub first: i64,
-    /// When the last of them started.
-    pub last: i64,
-    /// Who began it, as `iss|sub`, as far as the records say.
-    pub initiators: Vec<String>,
-}
-
-impl Ask for ListSessions {
-    type Answer = SessionRows;
-    const NAME: &'static str = "list-sessions";
-    const SUMMARY: &'static str = "Lists sessions, those with the newest records first";
-
-    fn operation(&self) -> Operation {
-        Operation::Read
-    }
-
-    fn tenant(&self) -> Option<&str> {
-        self.tenant.as_deref()
-    }
-
-    async fn answer(self, desk: &LocalDesk, access: &Access) -> Result<SessionRows, DeskError> {
-        let query = Query {
-            tenant: self.tenant,
-            kinds: vec![StatementKind::Interaction, StatementKind::Intent],
-            from: self.from,
-            to: self.to,
-            order: Order::NewestFirst,
-            after: bounds::cursor(self.after.as_deref())?,
-            limit: SCANNED_RECORDS,
-            ..Query::default()
-        };
-        let rows = desk.vault().find(access, &query).await?;
-        let next = rows.last().filter(|_| rows.len() == SCANNED_RECORDS).map(|row| row.cursor().to_string());
-        let mut sessions: Vec<SessionRow> = Vec::new();
-        let mut places: BTreeMap<String, usize> = BTreeMap::new();
-        // One at a time, so that only one is in memory.
-        for row in rows {
-            let at = row.started_at;
-            let read = read_facts(desk.vault(), access, vec![row], &Context::default()).await?;
-            let Some(record) = read.into_iter().next().and_then(|read| read.record) else { continue };
-            let Some(name) = session_of(&record) else { continue };
-            let place = *places.entry(name.clone()).or_insert_with(|| {
-                sessions.push(SessionRow {
-                    session: name,
-                    records: 0,
-                    first: at,
-                    last: at,
-                    initiators: Vec::new(),
-                });
-                sessions.len() - 1
-            });
-            let session = &mut sessions[place];
-            session.records += 1;
-            (session.first, session.last) = (session.first.min(at), session.last.max(at));
-            let people = record.facets().into_iter().filter(|(facet, _)| *facet == Facet::Initiator);
-            for (_, person) in people {
-                if session.initiators.len() < MAX_BESIDE && !session.initiators.contains(&person) {
-                    session.initiators.push(person);
-                }
-            }
-        }
-        Ok(SessionRows { sessions, next })
-    }
-}
-
-/// The session that a record names.
-fn session_of(record: &Record) -> Option<String> {
-    record.facets().into_iter().find(|(facet, _)| *facet == Facet::Session).map(|(_, name)| name)
-}
 
 /// The records of a session, opened.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
@@ -205,7 +97,7 @@ impl Ask for OpenSession {
         let query = Query {
             facets: vec![(Facet::Session, bounds::session(&self.session)?.to_owned())],
             tenant: self.tenant.clone(),
-            after: bounds::cursor(self.after.as_deref())?,
+            after: bounds::place(self.after.as_deref())?,
             limit: PAGE_RECORDS,
             ..Query::default()
         };
@@ -232,12 +124,7 @@ impl Ask for OpenSession {
 pub async fn whole_session(desk: &Desk, ask: OpenSession) -> Result<SessionPage, DeskError> {
     let mut whole = desk.ask(ask.clone()).await?;
     while let Some(after) = whole.next.take() {
-        let page = desk.ask(OpenSession { after: Some(after), ..ask.clone() }).await?;
-        whole.records.extend(page.records);
-        let known = |taught: &TaughtRecord| whole.registry.iter().any(|known| known.id == taught.id);
-        let new: Vec<TaughtRecord> = page.registry.into_iter().filter(|taught| !known(taught)).collect();
-        whole.registry.extend(new);
-        whole.next = page.next;
+        whole.extend(desk.ask(OpenSession { after: Some(after), ..ask.clone() }).await?);
         if whole.records.len() > MAX_SESSION_RECORDS {
             return Err(DeskError::Invalid(format!(
                 "the session has more than {MAX_SESSION_RECORDS} records"
@@ -245,6 +132,19 @@ pub async fn whole_session(desk: &Desk, ask: OpenSession) -> Result<SessionPage,
         }
     }
     Ok(whole)
+}
+
+impl SessionPage {
+    /// Adds the page after it.
+    pub fn extend(&mut self, page: Self) {
+        self.records.extend(page.records);
+        for taught in page.registry {
+            if !self.registry.iter().any(|known| known.id == taught.id) {
+                self.registry.push(taught);
+            }
+        }
+        self.next = page.next;
+    }
 }
 
 /// Losses that were declared.

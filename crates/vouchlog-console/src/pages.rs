@@ -1,0 +1,15 @@
+//! The pages.
+
+pub(crate) mod disclose;
+pub(crate) mod disclosures;
+pub(crate) mod duties;
+pub(crate) mod erase;
+pub(crate) mod export;
+pub(crate) mod findings;
+pub(crate) mod holds;
+pub(crate) mod identities;
+pub(crate) mod record;
+pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod sign_in;
+mod validity;
