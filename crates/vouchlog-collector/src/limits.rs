@@ -5,9 +5,9 @@ use std::time::Duration;
 /// Most bytes of an OTLP body, after decompression: 16 MiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most bytes of all bodies that are being read, unzipped or waiting for the disk: 16 MiB. Beside them, one request at a time may hold the
+/// Most bytes of all bodies that are being read, unzipped or waiting for the disk: 8 MiB. Beside them, one request at a time may hold the
 /// longest body, zipped and unzipped: 32 MiB more.
-pub const MAX_BODIES_BYTES: usize = 16 * 1024 * 1024;
+pub const MAX_BODIES_BYTES: usize = 8 * 1024 * 1024;
 
 /// Most bytes that bodies take while they are decoded, by a rough estimate, one alone and all together: 256 MiB.
 pub const MAX_DECODED_BYTES: usize = 256 * 1024 * 1024;

@@ -9,7 +9,7 @@ use vouchlog_record::{Record, RecordError, RecordId};
 
 use super::fields::{self, Merged, put};
 use super::open::Part;
-use super::times::Stated;
+use super::times::StatedTimes;
 use super::unit::Unit;
 use super::{Done, Naming, Out};
 use crate::dialect::is_without_tool;
@@ -207,7 +207,7 @@ pub(super) fn stamp(nanoseconds: u64) -> Option<Value> {
 }
 
 /// Puts when something began and ended, as far as that is stated.
-fn put_times(Stated { start, end }: Stated, object: &mut Map<String, Value>) {
+fn put_times(StatedTimes { start, end }: StatedTimes, object: &mut Map<String, Value>) {
     for (name, time) in [("start", start), ("end", end)] {
         object.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::times::{Stated, Times};
+use super::times::{StatedTimes, Times};
 use super::{Config, Delivery, Done};
 use crate::dialect::{Reading, Role};
 use crate::intake::Item;
@@ -60,11 +60,11 @@ impl Part {
     }
 
     /// Start and end as they were stated. An event is written when all is over: its time is an end.
-    pub(super) fn stated(&self) -> Stated {
+    pub(super) fn stated(&self) -> StatedTimes {
         match &self.item {
-            Item::Span(span) => Stated::of(span.start, span.end),
-            Item::Event(event) => Stated::of(0, event.time),
-            Item::Decision(decision) => Stated::of(0, decision.time),
+            Item::Span(span) => StatedTimes::of(span.start, span.end),
+            Item::Event(event) => StatedTimes::of(0, event.time),
+            Item::Decision(decision) => StatedTimes::of(0, decision.time),
         }
     }
 

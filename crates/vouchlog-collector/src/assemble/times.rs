@@ -3,12 +3,12 @@
 /// Start and end as an emitter stated them, in nanoseconds since 1970. What it did not state is missing, and an end before the start
 /// stays one: rules judge it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stated {
+pub(super) struct StatedTimes {
     pub(super) start: Option<u64>,
     pub(super) end: Option<u64>,
 }
 
-impl Stated {
+impl StatedTimes {
     /// OTLP writes a time that is not known as 0.
     pub(super) fn of(start: u64, end: u64) -> Self {
         let known = |time: u64| (time > 0).then_some(time);
@@ -62,7 +62,7 @@ mod tests {
             (0, 0, (None, None), (0, 0)),
             (u64::MAX, 1, (Some(u64::MAX), Some(1)), (u64::MAX, u64::MAX)),
         ] {
-            let found = Stated::of(start, end);
+            let found = StatedTimes::of(start, end);
             assert_eq!(((found.start, found.end), found.interval()), (stated, interval));
         }
     }

@@ -33,19 +33,19 @@ pub(super) fn has_messages(span: &Span) -> bool {
 
 /// Of what an event's body has the messages, as AWS's distribution of OpenTelemetry takes them out of spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum BodySubject {
     /// A call of a model, or an agent.
     Call,
     /// A tool: it is asked by its arguments.
     Tool,
 }
 
-pub(super) fn told_by(body: &Value) -> Option<Told> {
+pub(super) fn told_by(body: &Value) -> Option<BodySubject> {
     let body = body.as_object()?;
     let asked = listed(body, "input").unwrap_or_default();
     let is_known = !asked.is_empty() || listed(body, "output").is_some_and(|answered| !answered.is_empty());
     let is_tool = !asked.is_empty() && asked.iter().all(|one| one["role"] == "tool");
-    is_known.then_some(if is_tool { Told::Tool } else { Told::Call })
+    is_known.then_some(if is_tool { BodySubject::Tool } else { BodySubject::Call })
 }
 
 pub(super) fn listed(body: &Map<String, Value>, side: &str) -> Option<Vec<Value>> {

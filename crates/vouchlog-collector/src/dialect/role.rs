@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::carriers::{Told, has_messages, told_by};
+use super::carriers::{BodySubject, has_messages, told_by};
 use super::is_message;
 use crate::intake::{Attributes, Event, Span, SpanKind};
 
@@ -98,8 +98,8 @@ pub(super) fn of_event(event: &Event) -> Role {
         name => match of_attributes(&event.attributes, name) {
             Role::Inference => Role::Details,
             Role::Context => match told_by(&event.body) {
-                Some(Told::Call) => Role::Details,
-                Some(Told::Tool) => Role::Tool,
+                Some(BodySubject::Call) => Role::Details,
+                Some(BodySubject::Tool) => Role::Tool,
                 None => Role::Context,
             },
             other => other,

@@ -15,13 +15,16 @@ use super::*;
 type Script = Arc<Mutex<VecDeque<(u16, Option<&'static str>)>>>;
 
 /// A request as the stand-in saw it.
-pub(crate) type Seen = (String, HeaderMap, Bytes);
+pub(crate) type ForwardedRequest = (String, HeaderMap, Bytes);
 
 /// A stand-in that answers by the script, and 200 after it.
-pub(crate) async fn stand_in(script: &[(u16, Option<&'static str>)]) -> (String, UnboundedReceiver<Seen>) {
+pub(crate) async fn stand_in(
+    script: &[(u16, Option<&'static str>)],
+) -> (String, UnboundedReceiver<ForwardedRequest>) {
     let (sender, seen) = mpsc::unbounded_channel();
     let script: Script = Arc::new(Mutex::new(script.iter().copied().collect()));
-    let answer = |State((sender, script)): State<(mpsc::UnboundedSender<Seen>, Script)>, request: Request| async move {
+    let answer = |State((sender, script)): State<(mpsc::UnboundedSender<ForwardedRequest>, Script)>,
+                  request: Request| async move {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let _ = sender.send((parts.uri.path().to_owned(), parts.headers, body));

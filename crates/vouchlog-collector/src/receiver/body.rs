@@ -21,6 +21,7 @@ use http_body_util::BodyExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use vouchlog_runtime::Gunzip;
+use vouchlog_runtime::buffer::append;
 
 use super::answer::{Kind, Refusal};
 use crate::limits::{BODY_IDLE, MIN_BODY_RATE};
@@ -229,12 +230,7 @@ impl GrowingBody {
         self.length = length;
         loop {
             let (now, later) = chunk.split_at(chunk.len().min(self.most - self.last.len()));
-            let needed = self.last.len() + now.len();
-            if needed > self.last.capacity() {
-                let capacity = (2 * self.last.len()).clamp(needed, self.most);
-                self.last.reserve_exact(capacity - self.last.len());
-            }
-            self.last.extend_from_slice(now);
+            append(&mut self.last, now, self.most);
             if later.is_empty() {
                 return Ok(());
             }

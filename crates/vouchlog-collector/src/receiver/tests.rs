@@ -28,7 +28,7 @@ use crate::arrival::Door;
 
 /// What a sink was given.
 #[derive(Clone, Debug, PartialEq)]
-enum Given {
+enum Handover {
     Body(Door, Bytes, u64),
     Intent(Box<Record>),
     Seal(String, SealReason),
@@ -40,7 +40,7 @@ struct StandIn(Arc<Mutex<Memory>>);
 
 struct Memory {
     senders: Vec<Sender>,
-    given: Vec<Given>,
+    given: Vec<Handover>,
     answer: Result<Acceptance, Rejection>,
     receipt: Option<IntentReceipt>,
 }
@@ -67,7 +67,7 @@ impl StandIn {
     }
 
     /// What came since it was last asked.
-    fn given(&self) -> Vec<Given> {
+    fn given(&self) -> Vec<Handover> {
         std::mem::take(&mut self.0.lock().given)
     }
 
@@ -76,7 +76,7 @@ impl StandIn {
         std::mem::take(&mut self.0.lock().senders)
     }
 
-    fn put(&self, given: Given) -> Result<Acceptance, Rejection> {
+    fn put(&self, given: Handover) -> Result<Acceptance, Rejection> {
         let mut memory = self.0.lock();
         memory.given.push(given);
         memory.answer.clone()
@@ -87,16 +87,16 @@ impl StandIn {
 impl Sink for StandIn {
     async fn take(&self, arrival: Arrival, items: u64) -> Result<Acceptance, Rejection> {
         self.0.lock().senders.push(arrival.sender);
-        self.put(Given::Body(arrival.door, arrival.body, items))
+        self.put(Handover::Body(arrival.door, arrival.body, items))
     }
 
     async fn intent(&self, record: Record, _: Sender) -> Result<IntentReceipt, Rejection> {
-        self.put(Given::Intent(Box::new(record)))?;
+        self.put(Handover::Intent(Box::new(record)))?;
         Ok(self.0.lock().receipt.clone().unwrap())
     }
 
     async fn seal(&self, session: &str, reason: SealReason, _: Sender) -> Result<Acceptance, Rejection> {
-        self.put(Given::Seal(session.to_owned(), reason))
+        self.put(Handover::Seal(session.to_owned(), reason))
     }
 
     /// The vault has a record `taken`, with nothing in it.

@@ -16,7 +16,7 @@ use crate::intake::{Encoding, Signal, decode};
 #[serde(deny_unknown_fields)]
 struct Conventions {
     texts: BTreeMap<String, Text>,
-    places: BTreeMap<String, Place>,
+    places: BTreeMap<String, CarrierSpec>,
     operations: Vec<Operation>,
     attributes: Vec<Row>,
 }
@@ -34,7 +34,7 @@ struct Text {
 /// What carries an attribute: spans, the resource or an event, as they are sent.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Place {
+struct CarrierSpec {
     about: String,
     #[serde(default)]
     scope: Option<String>,
@@ -47,7 +47,7 @@ struct Place {
     event: String,
     #[serde(default)]
     attributes: Value,
-    spans: Vec<Sent>,
+    spans: Vec<SentTelemetry>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Deserialize)]
@@ -61,7 +61,7 @@ enum Carrier {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sent {
+struct SentTelemetry {
     name: String,
     kind: String,
     attributes: Value,
@@ -141,7 +141,7 @@ fn nanoseconds(millisecond: u64) -> String {
 }
 
 /// The items of a place with an attribute on what carries it, or with none.
-fn sent(place: &Place, attribute: Option<(&str, &Value)>) -> Vec<Item> {
+fn sent(place: &CarrierSpec, attribute: Option<(&str, &Value)>) -> Vec<Item> {
     let with = |attributes: &Value, is_target: bool| {
         let mut attributes = if attributes.is_null() { json!({}) } else { attributes.clone() };
         if let Some((name, value)) = attribute.filter(|_| is_target) {
@@ -216,7 +216,7 @@ fn has_all(found: &Value, wanted: &Value) -> bool {
 }
 
 /// What a row comes to that does not hold.
-fn fault(row: &Row, place: &Place, value: &Value) -> Option<String> {
+fn fault(row: &Row, place: &CarrierSpec, value: &Value) -> Option<String> {
     let out = assembled(sent(place, Some((&row.name, value))));
     if row.refused.is_some() {
         let refused = out.refused.iter().any(|refused| refused.why.to_string().contains(&row.name));
@@ -283,7 +283,7 @@ fn each_attribute_is_where_the_table_places_it() {
 fn each_operation_becomes_what_the_table_says() {
     for operation in table().operations {
         let attributes = json!({ "gen_ai.operation.name": operation.name, "gen_ai.response.id": "r-1" });
-        let mut spans = vec![Sent {
+        let mut spans = vec![SentTelemetry {
             name: operation.name.clone(),
             kind: operation.kind.clone(),
             attributes,
@@ -291,9 +291,14 @@ fn each_operation_becomes_what_the_table_says() {
         }];
         if operation.around_call {
             let attributes = json!({ "gen_ai.operation.name": "chat" });
-            spans.push(Sent { name: "chat".into(), kind: "client".into(), attributes, parent: Some(0) });
+            spans.push(SentTelemetry {
+                name: "chat".into(),
+                kind: "client".into(),
+                attributes,
+                parent: Some(0),
+            });
         }
-        let place = Place {
+        let place = CarrierSpec {
             about: String::new(),
             scope: None,
             signal: Carrier::Span,

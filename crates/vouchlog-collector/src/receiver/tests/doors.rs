@@ -25,7 +25,7 @@ async fn records_are_taken_as_one_as_an_array_or_on_lines() {
             told["refused"].as_array().unwrap().iter().map(|one| one["place"].as_u64().unwrap()).collect();
         assert_eq!(places, refused);
         assert_eq!(told["secrets_removed"], accepted, "{told}");
-        assert_eq!(served.sink.given(), [Given::Body(Door::Records, body.into(), accepted)]);
+        assert_eq!(served.sink.given(), [Handover::Body(Door::Records, body.into(), accepted)]);
     }
     let nothing = served.post("/v1/records", &[JS], json!([bad]).to_string()).await;
     assert_eq!((nothing.status, &nothing.json()["accepted"]), (StatusCode::BAD_REQUEST, &json!(0)));
@@ -59,7 +59,7 @@ async fn an_id_that_belongs_to_another_record_is_a_conflict() {
     let answer = served.post("/v1/records", &[JS], both.clone()).await;
     assert_eq!((answer.status, &answer.json()["accepted"]), (StatusCode::OK, &json!(1)));
     assert_eq!(answer.json()["conflicts"], json!(["taken"]));
-    assert_eq!(served.sink.given(), [Given::Body(Door::Records, both.into(), 1)]);
+    assert_eq!(served.sink.given(), [Handover::Body(Door::Records, both.into(), 1)]);
     let intent = json!({ "id": "taken", "kind": "intent", "usage": { "input_tokens": 1 } });
     let answer = served.post("/v1/intents", &[JS], intent.to_string()).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
@@ -103,11 +103,11 @@ async fn callbacks_and_decision_logs_are_taken() {
     let callback = std::fs::read(testdata().join("generic/litellm-proxy.json")).unwrap();
     let answer = served.post("/v1/litellm", &[JS], callback.clone()).await;
     assert_eq!((answer.status, &answer.json()["accepted"]), (StatusCode::OK, &json!(6)));
-    assert_eq!(served.sink.given(), [Given::Body(Door::LiteLlm, callback.into(), 6)]);
+    assert_eq!(served.sink.given(), [Handover::Body(Door::LiteLlm, callback.into(), 6)]);
     let decisions = json!([{ "decision_id": "d-1", "result": true }, { "result": false }]).to_string();
     let answer = served.post("/logs", &[JS, GZ], gzip(decisions.as_bytes())).await;
     assert_eq!(answer.json()["refused"], json!([{ "place": 1, "why": "it has no decision_id" }]));
-    assert_eq!(served.sink.given(), [Given::Body(Door::Opa, decisions.into(), 1)]);
+    assert_eq!(served.sink.given(), [Handover::Body(Door::Opa, decisions.into(), 1)]);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn an_intent_is_answered_with_what_shows_it() {
         assert_eq!((told["digest"].is_null(), told["index"].is_null()), (lost, proof.is_none()));
     }
     for given in served.sink.given() {
-        let Given::Intent(record) = given else { panic!("{given:?}") };
+        let Handover::Intent(record) = given else { panic!("{given:?}") };
         assert_eq!(record.kind, vouchlog_stream::StatementKind::Intent);
     }
     let other = served.post("/v1/intents", &[JS], json!({ "kind": "interaction" }).to_string()).await;
@@ -157,7 +157,7 @@ async fn a_session_is_sealed_for_a_reason() {
     for (body, reason) in seals {
         let answer = served.post("/v1/sessions/chat%2F7/seal", &[JS], body).await;
         assert_eq!((answer.status, &answer.json()["state"]), (StatusCode::ACCEPTED, &json!("kept")));
-        assert_eq!(served.sink.given(), [Given::Seal("chat/7".into(), reason)]);
+        assert_eq!(served.sink.given(), [Handover::Seal("chat/7".into(), reason)]);
     }
     // That a session timed out is the collector's to say.
     for body in ["[]", "done", r#"{"reason":"bored"}"#, r#"{"reason":7}"#, r#"{"reason":"timeout"}"#] {

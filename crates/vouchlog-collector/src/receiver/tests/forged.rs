@@ -165,7 +165,7 @@ async fn an_emitter_writes_its_own_services_and_sessions() {
             .contains("span 1: the caller may not send for this service"),
         "{partial}"
     );
-    assert!(matches!(&served.sink.given()[..], [Given::Body(_, _, 1)]));
+    assert!(matches!(&served.sink.given()[..], [Handover::Body(_, _, 1)]));
 
     // An agent that is set up becomes an entry of the registry.
     let mut agent = resource("support-eu", "s-1", 4);

@@ -44,7 +44,7 @@ async fn captured_bodies_are_taken_as_they_came_by_every_way() {
             Signal::Traces => ("/v1/traces", Door::Traces(encoding)),
             Signal::Logs => ("/v1/logs", Door::Logs(encoding)),
         };
-        let given = Given::Body(door, Bytes::from(body.clone()), items);
+        let given = Handover::Body(door, Bytes::from(body.clone()), items);
         let (content_type, nothing) = match encoding {
             Encoding::Protobuf => (PB, &b""[..]),
             Encoding::Json => (JS, &b"{}"[..]),
@@ -60,7 +60,7 @@ async fn captured_bodies_are_taken_as_they_came_by_every_way() {
             continue;
         }
         let sent = over_grpc(&channel, signal, &body).await;
-        let given = Given::Body(door, Bytes::from(sent), items);
+        let given = Handover::Body(door, Bytes::from(sent), items);
         assert_eq!(served.sink.given(), [given.clone(), given]);
     }
     let metrics = served.metrics();
@@ -126,7 +126,7 @@ async fn what_is_refused_is_told_by_number_and_reason_and_the_rest_is_taken() {
     assert_eq!((partial.rejected_spans, partial.error_message.as_str()), (2, why));
     let grpc = call(served.channel().await, Export::Traces.method(), sent.clone(), true).await.unwrap();
     assert_eq!(grpc, json!([2, why]));
-    let kept = |encoding, body: Vec<u8>| Given::Body(Door::Traces(encoding), body.into(), 1);
+    let kept = |encoding, body: Vec<u8>| Handover::Body(Door::Traces(encoding), body.into(), 1);
     let binary = kept(Encoding::Protobuf, sent.encode_to_vec());
     let expected = [kept(Encoding::Json, body.to_string().into_bytes()), binary.clone(), binary];
     assert_eq!(served.sink.given(), expected);
@@ -152,7 +152,7 @@ async fn what_cannot_be_read_is_refused_by_number_and_the_body_is_kept_as_it_cam
         assert_eq!((answer.status, &partial["rejectedSpans"]), (StatusCode::OK, &json!("1")), "{partial}");
         let why = partial["errorMessage"].as_str().unwrap();
         assert!(why.starts_with("1 of 3 spans rejected; span 1: a field cannot be read: "), "{why}");
-        assert_eq!(served.sink.given(), [Given::Body(Door::Traces(Encoding::Json), body.into(), 2)]);
+        assert_eq!(served.sink.given(), [Handover::Body(Door::Traces(Encoding::Json), body.into(), 2)]);
     }
     let mut body = message(&traces(&[span(TRACE, "x"), span(TRACE, "SPOILED")])).encode_to_vec();
     let at = body.windows(7).position(|window| window == b"SPOILED").unwrap();
@@ -161,7 +161,7 @@ async fn what_cannot_be_read_is_refused_by_number_and_the_body_is_kept_as_it_cam
     let partial: opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse =
         Message::decode(&answer.body[..]).unwrap();
     assert_eq!((answer.status, partial.partial_success.unwrap().rejected_spans), (StatusCode::OK, 1));
-    assert_eq!(served.sink.given(), [Given::Body(Door::Traces(Encoding::Protobuf), body.into(), 1)]);
+    assert_eq!(served.sink.given(), [Handover::Body(Door::Traces(Encoding::Protobuf), body.into(), 1)]);
 }
 
 #[tokio::test]
