@@ -9,7 +9,7 @@ use std::future::{Future, IntoFuture};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -19,13 +19,15 @@ use vouchlog_note::{CheckpointError, KeyError, KeyName, Origin, SignatureType, S
 use vouchlog_runtime::durable;
 use vouchlog_sequencer::scrub::ScrubOptions;
 use vouchlog_sequencer::{Config, Options, Witnesses};
-use vouchlog_storage::{Index, StoreError};
+use vouchlog_storage::{Index, Store, StoreError};
 use vouchlog_storage_sled::{RunIndex, SledStore};
 use vouchlog_stream::{DailyLimits, Enrolment, RetirementProof, TextError};
 
 use crate::clock::{random_bytes, system_clock};
-use crate::embedded::Log;
+use crate::embedded::{Log, Tenancy};
 use crate::keys::{self, KeyFileError};
+#[cfg(feature = "objects")]
+use crate::objects::Objects;
 
 const LOG_KEY: &str = "log.key";
 const OPERATOR_KEY: &str = "operator.key";
@@ -48,7 +50,11 @@ pub fn open(data_dir: impl Into<PathBuf>) -> LogBuilder {
         ml_dsa_key: None,
         witnesses: None,
         house: true,
+        #[cfg(feature = "objects")]
+        objects: None,
         options: Options::default(),
+        #[cfg(feature = "postgres")]
+        postgres: None,
     }
 }
 
@@ -80,7 +86,11 @@ pub struct LogBuilder {
     ml_dsa_key: Option<SigningKey>,
     witnesses: Option<Witnesses>,
     house: bool,
+    #[cfg(feature = "objects")]
+    objects: Option<Objects>,
     options: Options,
+    #[cfg(feature = "postgres")]
+    postgres: Option<crate::postgres::Postgres>,
 }
 
 /// Why a log did not open.
@@ -236,17 +246,40 @@ impl LogBuilder {
         self
     }
 
+    /// Keeps the log in PostgreSQL instead of in the data directory, which then holds only what belongs to this node: keys, the lookup
+    /// index, and a note of the newest head it signed.
+    #[cfg(feature = "postgres")]
+    pub fn postgres(mut self, place: crate::postgres::Postgres) -> Self {
+        self.postgres = Some(place);
+        self
+    }
+
     /// Reads sealed data again while the log runs, and repairs it; off unless told otherwise.
     pub fn scrub(mut self, scrub: ScrubOptions) -> Self {
         self.options.scrub = scrub;
         self
     }
 
+    /// Keeps the sealed part in an object store, which anyone can then read and audit the log from. A log keeps what it began with:
+    /// one that was made with objects is opened with them, and no other is.
+    #[cfg(feature = "objects")]
+    pub fn objects(mut self, objects: Objects) -> Self {
+        self.objects = Some(objects);
+        self
+    }
+
     async fn open(mut self) -> Result<Log, OpenError> {
         let gateways = std::mem::take(&mut self.gateways);
+        #[cfg(feature = "objects")]
+        let objects = self.objects.clone();
         // Reading the tail back blocks, and so does making keys.
         let opened = tokio::task::spawn_blocking(move || self.open_blocking()).await;
         let (log, operator) = opened.map_err(|_| OpenError::Interrupted)??;
+        #[cfg(feature = "objects")]
+        let log = match objects {
+            Some(objects) => log.publishing(&objects),
+            None => log,
+        };
         if let Some(key) = operator.as_ref().filter(|key| *key.verifying_key() != log.operator_vkey()) {
             // Logged once, with the cause: otherwise a warning for each gateway would blame the gateway's key.
             if !gateways.is_empty() {
@@ -274,12 +307,14 @@ impl LogBuilder {
 
     fn open_blocking(self) -> Result<(Log, Option<SigningKey>), OpenError> {
         durable::make_dir(&self.dir).map_err(|failed| self.io(failed.error))?;
-        let stored = SledStore::origin(&self.dir)?;
+        let stored = self.stored_origin()?;
         let (origin, keys) = match stored {
             Some(stored) => self.keys_of_old_log(&stored)?,
             None => self.keys_of_new_log()?,
         };
-        let store = SledStore::open(&self.dir, origin.as_str(), vouchlog_storage_sled::Options::default())?;
+        let mut registry = Registry::default();
+        let begun = Instant::now();
+        let Opened { store, lease } = self.open_store(origin.as_str(), &mut registry)?;
         let index = match self.index {
             IndexMode::Off => None,
             _ => Some(Arc::new(RunIndex::open(&self.dir.join("index"))?)),
@@ -298,13 +333,72 @@ impl LogBuilder {
             witnesses: self.witnesses,
             options: self.options,
         };
-        let mut registry = Registry::default();
         let index = index.map(|index| index as Arc<dyn Index>);
         let engine = vouchlog_sequencer::Engine::open(config, store, index, &mut registry)?;
         if self.index == IndexMode::Rebuild {
             engine.rebuild_index();
         }
-        Ok((Log::new(engine, registry), operator))
+        lease.took_over(begun.elapsed());
+        Ok((Log::new(engine, registry, lease), operator))
+    }
+
+    /// The name of the log that is there; none for a new one.
+    fn stored_origin(&self) -> Result<Option<String>, OpenError> {
+        let here = SledStore::origin(&self.dir)?;
+        #[cfg(feature = "postgres")]
+        if let Some(place) = &self.postgres {
+            if here.is_some() {
+                let message = "the data directory holds a log of its own: a node of a log in PostgreSQL needs another one";
+                return Err(StoreError::Foreign(message.into()).into());
+            }
+            return self.stored_in(place);
+        }
+        Ok(here)
+    }
+
+    #[cfg(feature = "postgres")]
+    fn stored_in(&self, place: &crate::postgres::Postgres) -> Result<Option<String>, OpenError> {
+        let file = self.dir.join(LOG_KEY);
+        let of_file = exists(&file).then(|| keys::load(&file)).transpose()?;
+        let of_key =
+            self.log_key.as_ref().or(of_file.as_ref()).map(|key| key.verifying_key().name().to_string());
+        let found = place.leader(self.origin.as_deref().or(of_key.as_deref()))?;
+        if found.is_none() && !place.creates() {
+            return Err(vouchlog_storage_postgres::no_log().into());
+        }
+        Ok(found.map(|leader| leader.origin))
+    }
+
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "only a lease has metrics"))]
+    fn open_store(&self, origin: &str, registry: &mut Registry) -> Result<Opened, OpenError> {
+        #[cfg(feature = "postgres")]
+        if let Some(place) = &self.postgres {
+            let crate::postgres::Leased { store, lease } = self.open_in(place, origin)?;
+            lease.metrics().register(registry);
+            return Ok(Opened { store, lease: Tenancy::Leased(lease) });
+        }
+        let options = vouchlog_storage_sled::Options::default();
+        #[cfg(feature = "objects")]
+        if let Some(objects) = &self.objects {
+            let sealed = |size, sealed| objects.sealed(origin, size, sealed);
+            let store = SledStore::open_with_objects(&self.dir, origin, options, objects.url(), sealed)?;
+            return Ok(Opened { store: Arc::new(store), lease: Tenancy::Locked });
+        }
+        let store = SledStore::open(&self.dir, origin, options)?;
+        Ok(Opened { store: Arc::new(store), lease: Tenancy::Locked })
+    }
+
+    #[cfg(feature = "postgres")]
+    fn open_in(
+        &self,
+        place: &crate::postgres::Postgres,
+        origin: &str,
+    ) -> Result<crate::postgres::Leased, StoreError> {
+        #[cfg(feature = "objects")]
+        if let Some(objects) = &self.objects {
+            return place.open_with_objects(origin, &self.dir, objects);
+        }
+        place.open(origin, &self.dir)
     }
 
     /// A new log's keys are made before its store, so that a store never stands there without them.
@@ -379,6 +473,12 @@ impl IntoFuture for LogBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.open())
     }
+}
+
+/// An open store, and what keeps other processes out of it.
+struct Opened {
+    store: Arc<dyn Store>,
+    lease: Tenancy,
 }
 
 struct Keys {

@@ -189,7 +189,7 @@ impl Custodian {
         let sd_jwts = self.recorder.present(access, request).await?;
         let mut presentations = Vec::with_capacity(rows.len());
         for ((logged_in, signed_for, proof), sd_jwt) in proven.into_iter().zip(sd_jwts) {
-            let Whose { identity, genesis } = streams[&logged_in].clone();
+            let StreamOwner { identity, genesis } = streams[&logged_in].clone();
             let signer = (signed_for != logged_in).then(|| streams[&signed_for].clone());
             // Of two that were kept at different times, the later one has every change of the operator's key. It need not be the longer
             // text: cosignatures differ.
@@ -225,13 +225,16 @@ impl Custodian {
         access: &Access,
         stream: StreamId,
         proofs: Proofs,
-    ) -> Result<Whose, CustodyError> {
+    ) -> Result<StreamOwner, CustodyError> {
         if proofs == Proofs::Kept
             && let Some(StreamProofs { opening, enrolment: Some(enrolment), genesis: Some(genesis), .. }) =
                 self.recorder.vault().stream_proofs(access, stream).await?
         {
             // The log is not asked, so the presentation carries no status of the key.
-            return Ok(Whose { identity: StreamIdentity { enrolment, opening, status: None }, genesis });
+            return Ok(StreamOwner {
+                identity: StreamIdentity { enrolment, opening, status: None },
+                genesis,
+            });
         }
         let (opening, size) = self.proven_under(stream.index()).await?;
         // Asked after that checkpoint was read: what the log answers covers at least so much of it.
@@ -254,7 +257,7 @@ impl Custodian {
         };
         self.recorder.vault().keep_stream_proofs(&self.access, kept).await?;
         let status = Some(ShownStatus { as_of: size.get(), revocation });
-        Ok(Whose { identity: StreamIdentity { enrolment, opening, status }, genesis })
+        Ok(StreamOwner { identity: StreamIdentity { enrolment, opening, status }, genesis })
     }
 
     /// Fetches and keeps the proofs of the stream that is written to at present, so that presentations can be made while the log
@@ -302,7 +305,7 @@ async fn recorder(
 
 /// Whose a stream is, as proof files.
 #[derive(Clone, Debug)]
-struct Whose {
+struct StreamOwner {
     identity: StreamIdentity,
     /// Also the changes of the operator's key, as far as they were known.
     genesis: String,

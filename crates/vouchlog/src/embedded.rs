@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
@@ -17,22 +18,94 @@ use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_sequencer::{Published, Sequenced, WitnessState};
 use vouchlog_server::{Offered, Server, ServerConfig};
-use vouchlog_storage_sled::SledStore;
+use vouchlog_storage::Store;
+#[cfg(feature = "objects")]
+use vouchlog_storage_object::Publisher;
 use vouchlog_stream::{Operators, StreamId};
+
+#[cfg(feature = "objects")]
+use crate::objects::{Objects, PublisherStatus};
 
 /// A log in this process. Clones are the same log; it stops on [`stop`](Self::stop), or when the last one is dropped.
 ///
 /// It is an [`Appender`], a [`LogReader`], a [`Lookup`] and a [`Watch`], as a log across the network is.
 #[derive(Clone)]
 pub struct Log {
-    engine: vouchlog_sequencer::Engine<SledStore>,
+    engine: vouchlog_sequencer::Engine<Arc<dyn Store>>,
     /// The engine's metrics, until a server takes them.
     registry: Arc<Mutex<Registry>>,
+    #[cfg(feature = "objects")]
+    publisher: Option<Arc<Publisher>>,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a lease can be handed over"))]
+    tenancy: Tenancy,
 }
 
+/// What keeps other processes from writing to a log's store.
+#[derive(Clone)]
+pub(crate) enum Tenancy {
+    /// A lock on the data directory.
+    Locked,
+    /// A lease in the database.
+    #[cfg(feature = "postgres")]
+    Leased(Arc<crate::postgres::Lease>),
+}
+
+impl Tenancy {
+    /// Notes how long opening the log took.
+    pub(crate) fn took_over(&self, duration: Duration) {
+        match self {
+            Self::Locked => _ = duration,
+            #[cfg(feature = "postgres")]
+            Self::Leased(lease) => lease.metrics().took_over(duration),
+        }
+    }
+}
+
+/// How long a log that stops waits for its last checkpoint to be published in an object store.
+#[cfg(feature = "objects")]
+const LAST_PUBLICATION: std::time::Duration = std::time::Duration::from_secs(20);
+
 impl Log {
-    pub(crate) fn new(engine: vouchlog_sequencer::Engine<SledStore>, registry: Registry) -> Self {
-        Self { engine, registry: Arc::new(Mutex::new(registry)) }
+    pub(crate) fn new(
+        engine: vouchlog_sequencer::Engine<Arc<dyn Store>>,
+        registry: Registry,
+        tenancy: Tenancy,
+    ) -> Self {
+        Self {
+            engine,
+            registry: Arc::new(Mutex::new(registry)),
+            #[cfg(feature = "objects")]
+            publisher: None,
+            tenancy,
+        }
+    }
+
+    /// Publishes its checkpoints in an object store from now on.
+    #[cfg(feature = "objects")]
+    pub(crate) fn publishing(self, objects: &Objects) -> Self {
+        objects.register(&mut self.registry.lock());
+        let engine = self.engine.clone();
+        let publisher = objects.publish(self.engine.clone(), move || engine.sealed_size());
+        Self { publisher: Some(Arc::new(publisher)), ..self }
+    }
+
+    /// How publishing in an object store goes, for a log whose sealed part is there.
+    #[cfg(feature = "objects")]
+    pub fn publishing_status(&self) -> Option<PublisherStatus> {
+        self.publisher.as_ref().map(|publisher| publisher.status())
+    }
+
+    /// Completes when an operator asks this process to hand the log over to a standby: [stop](Self::stop) it then. Never for a log
+    /// that is not in PostgreSQL.
+    #[cfg(feature = "postgres")]
+    pub fn handover_requested(&self) -> impl Future<Output = ()> + Send + use<> {
+        let tenancy = self.tenancy.clone();
+        async move {
+            match tenancy {
+                Tenancy::Leased(lease) => lease.resign_requested().await,
+                Tenancy::Locked => std::future::pending().await,
+            }
+        }
     }
 
     /// The log's name.
@@ -78,7 +151,23 @@ impl Log {
 
     /// Checks whether the log takes statements and serves proofs.
     pub fn readiness(&self) -> Readiness {
-        self.engine.readiness()
+        self.with_publishing(self.engine.readiness())
+    }
+
+    #[cfg(feature = "objects")]
+    fn with_publishing(&self, readiness: Readiness) -> Readiness {
+        let Some(status) = self.publishing_status() else { return readiness };
+        let (size, trouble) = (status.size, status.trouble);
+        let words = trouble.as_ref().map_or_else(String::new, |trouble| format!("; {trouble}"));
+        let final_trouble = trouble.filter(|_| status.stopped);
+        readiness
+            .unless("objects", final_trouble)
+            .note("objects", format!("the checkpoint there covers {size} entries{words}"))
+    }
+
+    #[cfg(not(feature = "objects"))]
+    fn with_publishing(&self, readiness: Readiness) -> Readiness {
+        readiness
     }
 
     /// Reports whether the log has stopped writing for good. The handle can be waited on.
@@ -100,6 +189,10 @@ impl Log {
     /// is closed. Later submissions are rejected.
     pub async fn stop(&self) {
         self.engine.stop().await;
+        #[cfg(feature = "objects")]
+        if let Some(publisher) = &self.publisher {
+            publisher.finish(LAST_PUBLICATION).await;
+        }
     }
 
     /// gRPC and HTTP on one router, to be merged or nested into an axum program's own. gRPC clients find services at the
@@ -111,10 +204,10 @@ impl Log {
     /// A server of this log, with its readiness; the first one made also shows the engine's metrics.
     pub fn server(&self, config: ServerConfig) -> Server {
         let registry = std::mem::take(&mut *self.registry.lock());
-        let engine = self.engine.clone();
+        let log = self.clone();
         let offered = Offered { log_vkey: Some(self.vkey().to_string()), policy: None };
         let server = Server::new(self.clone(), config).offer(offered);
-        server.health(move || engine.readiness()).registry(registry)
+        server.health(move || log.readiness()).overview(self.engine.clone()).registry(registry)
     }
 }
 

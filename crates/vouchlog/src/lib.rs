@@ -12,7 +12,9 @@
 //! | `witness` | [`witness`](mod@witness): a witness in this process |
 //! | `auditor` | [`auditor`]: verify a whole log, keep evidence of every fault |
 //! | `vault` | [`vault`] and [`custody`]: keep records encrypted, log their digests, present and erase them; implies `gateway` |
+//! | `postgres` | [`postgres`]: a log whose store is in PostgreSQL, with standbys |
 //! | `collector` | [`collector`]: make records of telemetry; implies `vault` |
+//! | `objects`, `s3`, `gcs`, `azure` | [`objects`]: the sealed part of a log in a folder, or in an object store of this kind |
 //! | `pkcs11`, `aws-kms`, `gcp-kms` | [`keys`] in a token or a cloud's key service |
 //!
 //! Out of scope, each with its own crate: the tree (`vouchlog-merkle`), signed notes (`vouchlog-note`), entries
@@ -60,6 +62,14 @@ pub mod gateway;
 pub mod keys;
 #[cfg(feature = "log")]
 mod mirror;
+#[cfg(all(feature = "objects", feature = "auditor"))]
+pub mod mirroring;
+#[cfg(all(feature = "objects", feature = "postgres"))]
+pub mod moving;
+#[cfg(feature = "objects")]
+pub mod objects;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "vault")]
 pub mod vault;
 pub mod verify;

@@ -14,7 +14,7 @@ use vouchlog_sequencer::scrub::Mirror;
 /// A mirror that takes longer than this for a bundle is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The tiles of a log as files in a directory, or over HTTP.
+/// The tiles of a log as files in a directory, over HTTP, or in an object store.
 pub struct TileMirror {
     name: String,
     reader: TileReader,
@@ -23,23 +23,29 @@ pub struct TileMirror {
 }
 
 impl TileMirror {
-    /// The mirror in a directory or at a URL, to which `security` applies.
+    /// The mirror in a directory or at a URL, also that of an object store, to which `security` applies.
     ///
     /// # Errors
     /// A URL that is none, or no runtime, in words.
     pub fn new(place: &str, security: ConnectionSecurity) -> Result<Self, String> {
-        let is_url = place.starts_with("http://") || place.starts_with("https://");
-        let reader = if is_url {
-            TileReader::connect(&Connection { security, ..Connection::new(place) })
-        } else {
-            Ok(TileReader::directory(place))
-        };
         // Before the runtime is made: one that is dropped again within another runtime panics.
-        let reader = reader.map_err(|error| error.to_string())?;
+        let reader = reader(place, security)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = Mutex::new(runtime.map_err(|error| error.to_string())?);
         Ok(Self { name: place.to_owned(), reader, runtime })
     }
+}
+
+fn reader(place: &str, security: ConnectionSecurity) -> Result<TileReader, String> {
+    #[cfg(feature = "objects")]
+    if crate::objects::ObjectUrl::is_one(place) {
+        return crate::objects::tiles(place, &security).map_err(|error| error.to_string());
+    }
+    if place.starts_with("http://") || place.starts_with("https://") {
+        let connection = Connection { security, ..Connection::new(place) };
+        return TileReader::connect(&connection).map_err(|error| error.to_string());
+    }
+    Ok(TileReader::directory(place))
 }
 
 impl Mirror for TileMirror {

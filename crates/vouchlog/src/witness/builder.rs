@@ -32,6 +32,8 @@ pub fn witness(dir: impl Into<PathBuf>) -> WitnessBuilder {
         ml_dsa_key: None,
         ml_dsa: false,
         accept_lost_state: false,
+        #[cfg(feature = "postgres")]
+        postgres: None,
     }
 }
 
@@ -46,6 +48,8 @@ pub struct WitnessBuilder {
     ml_dsa_key: Option<PathBuf>,
     ml_dsa: bool,
     accept_lost_state: bool,
+    #[cfg(feature = "postgres")]
+    postgres: Option<crate::postgres::Postgres>,
 }
 
 /// Why a witness did not open.
@@ -128,6 +132,14 @@ impl WitnessBuilder {
         self
     }
 
+    /// Keeps what was cosigned in PostgreSQL instead of in the directory, which then holds the keys alone. Several processes with the same
+    /// key may run on one database: none of them contradicts another.
+    #[cfg(feature = "postgres")]
+    pub fn postgres(mut self, place: crate::postgres::Postgres) -> Self {
+        self.postgres = Some(place);
+        self
+    }
+
     /// Opens the witness, knowing no logs yet; give it some with [`Witness::set_logs`]. Blocks while the states
     /// are read.
     pub fn open(self) -> Result<Witness, WitnessOpenError> {
@@ -137,7 +149,7 @@ impl WitnessBuilder {
         let keys = self.keys()?;
         let fresh = *random_bytes().first_chunk().expect("16 of 32 bytes");
         let fresh = StoreIdentity::from_bytes(fresh);
-        let store = SledWitnessStore::open(&self.dir, fresh, StoreOptions::default())?;
+        let store = self.store(&keys, fresh)?;
         for (key_file, _) in &keys {
             state::bind(key_file, store.identity(), self.accept_lost_state)?;
         }
@@ -152,6 +164,40 @@ impl WitnessBuilder {
         let mut registry = Registry::default();
         let engine = vouchlog_witness::Witness::open(config, store, &mut registry)?;
         Ok(Witness::new(engine, registry, refusals))
+    }
+
+    fn store(
+        &self,
+        keys: &[(PathBuf, SigningKey)],
+        fresh: StoreIdentity,
+    ) -> Result<Arc<dyn WitnessStore>, WitnessOpenError> {
+        #[cfg(feature = "postgres")]
+        if let Some(place) = &self.postgres {
+            if SledWitnessStore::exists(&self.dir).map_err(|error| self.io(error))? {
+                let message =
+                    "the directory holds a witness of its own: a witness in PostgreSQL needs another one";
+                return Err(StoreError::Foreign(message.into()).into());
+            }
+            let (key_file, key) = &keys[0];
+            // A key that has cosigned something opens the store it cosigned with, and makes none.
+            let is_new = !self.accept_lost_state && !state::has_cosigned(key_file)?;
+            let fresh = (self.accept_lost_state || is_new).then_some(fresh);
+            let name = key.verifying_key().name().as_str();
+            let store = place.open_witness(name, fresh)?;
+            let mut is_used = false;
+            if is_new {
+                store.load(&mut |_, _, _| is_used = true)?;
+            }
+            if is_used {
+                return Err(StoreError::Foreign(format!(
+                    "the database holds what the witness `{name}` cosigned with another key: copy that key file and its .state file here"
+                ))
+                .into());
+            }
+            return Ok(Arc::new(store));
+        }
+        let _ = keys;
+        Ok(Arc::new(SledWitnessStore::open(&self.dir, fresh, StoreOptions::default())?))
     }
 
     fn io(&self, error: io::Error) -> WitnessOpenError {

@@ -12,8 +12,7 @@ use vouchlog_merkle::Hash;
 use vouchlog_note::{AddCheckpoint, KeyName, SignSubtree, VerifyingKey};
 use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_server::{Server, ServerConfig};
-use vouchlog_storage::StoreIdentity;
-use vouchlog_storage_sled::SledWitnessStore;
+use vouchlog_storage::{StoreIdentity, WitnessStore};
 use vouchlog_witness::{Logs, LogsError};
 
 use super::refusals::RefusalDir;
@@ -23,7 +22,7 @@ use super::refusals::RefusalDir;
 /// It implements the trait [`Witness`](vouchlog_api::Witness), as a witness across the network does.
 #[derive(Clone)]
 pub struct Witness {
-    engine: vouchlog_witness::Witness<SledWitnessStore>,
+    engine: vouchlog_witness::Witness<Arc<dyn WitnessStore>>,
     /// The engine's metrics, until a server takes them.
     registry: Arc<Mutex<Registry>>,
     refusals: RefusalDir,
@@ -31,7 +30,7 @@ pub struct Witness {
 
 impl Witness {
     pub(super) fn new(
-        engine: vouchlog_witness::Witness<SledWitnessStore>,
+        engine: vouchlog_witness::Witness<Arc<dyn WitnessStore>>,
         registry: Registry,
         refusals: RefusalDir,
     ) -> Self {

@@ -101,6 +101,19 @@ pub(crate) fn begin(key_file: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether the file beside a key names a store.
+///
+/// # Errors
+/// [`WitnessStateError::Missing`] if there is no such file, and [`WitnessStateError::Unreadable`] if it is none.
+#[cfg(feature = "postgres")]
+pub(crate) fn has_cosigned(key_file: &Path) -> Result<bool, WitnessStateError> {
+    let state_file = state_file(key_file);
+    match read(&state_file)? {
+        Some(known) => Ok(matches!(known, Known::Store(_))),
+        None => Err(WitnessStateError::Missing { key_file: key_file.to_owned(), state_file }),
+    }
+}
+
 /// The file beside a key file.
 pub(crate) fn state_file(key_file: &Path) -> PathBuf {
     let mut name = key_file.as_os_str().to_owned();
