@@ -14,8 +14,10 @@ use vouchlog_faults::subject::{After, Subject};
 const AMOUNTS: Amounts = Amounts { flips: 8, cuts: 2, zeroes: 2, gone: false };
 /// A collector has more files, and takes seconds to record what it was sent.
 const FEWER: Amounts = Amounts { flips: 6, cuts: 0, zeroes: 2, gone: false };
-/// Of the places, every so many is tried here, so that no file with more than one is left out. CI tries all of them.
-const EVERY: usize = 3;
+/// Of the places, every so many is tried here: about one in each file. CI tries all of them.
+const EVERY: usize = 8;
+/// The same of a spool, which has few files.
+const EVERY_OF_FEW: usize = 3;
 /// Decides the places.
 const SEED: u64 = 1;
 const JOBS: usize = 2;
@@ -26,9 +28,10 @@ async fn no_promise_is_broken(subject: Subject, after: After, amounts: Amounts) 
     subject.make(&program, made.path(), after).await.unwrap();
     let folder = made.path().to_owned();
     let fixture = Fixture::open(subject, program, folder, scratch.path().to_owned()).await.unwrap();
-    let places: Vec<_> = plan(&fixture.root(), amounts, SEED).unwrap().into_iter().step_by(EVERY).collect();
+    let every = if subject == Subject::Gateway { EVERY_OF_FEW } else { EVERY };
+    let places: Vec<_> = plan(&fixture.root(), amounts, SEED).unwrap().into_iter().step_by(every).collect();
     let files = places.iter().map(|place| place.file.as_path()).collect::<BTreeSet<&Path>>();
-    assert!(files.len() > 3 && places.len() >= 6, "{} places in {} files", places.len(), files.len());
+    assert!(files.len() >= 2 && places.len() >= 4, "{} places in {} files", places.len(), files.len());
     let (table, violations) = Arc::new(fixture).run(places, JOBS, |_, _| {}).await.unwrap();
     let lines: Vec<String> = violations
         .iter()

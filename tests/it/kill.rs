@@ -19,7 +19,7 @@ use vouchlog_stream::{Entry, Statement};
 use crate::process::{Server, free_port, rounds, succeed};
 
 /// In the short and the long form.
-const KILLS: (u64, u64) = (15, 50);
+const KILLS: (u64, u64) = (10, 50);
 const T: u64 = 1_767_225_600;
 
 /// What the log promised.

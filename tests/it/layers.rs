@@ -4,6 +4,7 @@
 mod callers;
 mod circles;
 mod library;
+mod names;
 mod public_api;
 
 use std::collections::BTreeMap;
@@ -68,6 +69,47 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+/// Whether documentation has a block of code that would run as a test: a fence without a language, or of Rust.
+fn has_doc_test(source: &str) -> bool {
+    let mut is_inside = false;
+    for line in source.lines().map(str::trim_start) {
+        let Some(words) = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")) else { continue };
+        let Some(language) = words.trim_start().strip_prefix("```") else { continue };
+        is_inside = !is_inside;
+        let is_code = ["", "rust", "no_run", "should_panic", "compile_fail", "ignore"];
+        if is_inside && is_code.contains(&language.split(',').next().unwrap_or_default().trim()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// A library whose documentation has no code is not asked for doc tests, which takes a second each. One that gets some must be.
+#[test]
+fn every_doc_test_runs() {
+    let mut without = 0;
+    for folder in fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+        if !manifest.contains("\ndoctest = false") {
+            continue;
+        }
+        without += 1;
+        let mut found = Vec::new();
+        files(&folder.join("src"), &mut found);
+        for path in found {
+            let source = fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                !has_doc_test(&source),
+                "{}: its code does not run: remove doctest = false",
+                path.display()
+            );
+        }
+    }
+    assert!(without > 0);
+    assert!(has_doc_test("/// ```\n/// 1 + 1;\n/// ```\n") && has_doc_test("//! ```rust,no_run\n"));
+    assert!(!has_doc_test("/// ```text\n/// a -> b\n/// ```\nfn f() {}\n/// ```sh\n/// ls\n/// ```\n"));
 }
 
 #[test]

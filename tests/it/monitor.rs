@@ -40,11 +40,11 @@ pub(crate) async fn serve(router: Router) -> String {
 /// Shows the log at some URL, or none, as it is or altered.
 #[derive(Clone)]
 struct Proxy {
-    shown: Arc<Mutex<Shown>>,
+    shown: Arc<Mutex<MonitorOutput>>,
     url: String,
 }
 
-struct Shown {
+struct MonitorOutput {
     url: Option<String>,
     /// This entry of each bundle is shown with its last bit turned.
     altered: Option<usize>,
@@ -52,7 +52,7 @@ struct Shown {
 
 impl Proxy {
     async fn start(url: &str) -> Self {
-        let shown = Arc::new(Mutex::new(Shown { url: Some(url.to_owned()), altered: None }));
+        let shown = Arc::new(Mutex::new(MonitorOutput { url: Some(url.to_owned()), altered: None }));
         let router = Router::new().fallback(pass).with_state(Arc::clone(&shown));
         Self { shown, url: serve(router).await }
     }
@@ -66,7 +66,7 @@ impl Proxy {
     }
 }
 
-async fn pass(State(shown): State<Arc<Mutex<Shown>>>, uri: Uri) -> Response {
+async fn pass(State(shown): State<Arc<Mutex<MonitorOutput>>>, uri: Uri) -> Response {
     let Some(url) = shown.lock().url.clone() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     match reqwest::get(format!("{url}{uri}")).await {
         Ok(answer) => {

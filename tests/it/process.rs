@@ -135,16 +135,22 @@ impl Server {
     fn await_start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let Some(Ok(line)) = lines.next() else {
-            let output = child.wait_with_output().unwrap();
-            panic!("the server did not start: {}", String::from_utf8_lossy(&output.stderr));
+        let said: serde_json::Value = loop {
+            let Some(Ok(line)) = lines.next() else {
+                let output = child.wait_with_output().unwrap();
+                panic!("the server did not start: {}", String::from_utf8_lossy(&output.stderr));
+            };
+            let said: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
+            // A node of a log in PostgreSQL serves once it leads.
+            if said["role"] != "standby" {
+                break said;
+            }
         };
         // Nobody may be kept waiting by a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         if let Some(mut stderr) = child.stderr.take() {
             std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         }
-        let said: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
         let text = |name: &str| said.pointer(name)?.as_str().map(str::to_owned);
         // A log has one vkey to give out, a witness one or two.
         let vkey = text("/log_vkey").or_else(|| text("/vkeys/0"));
@@ -159,6 +165,11 @@ impl Server {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until the server ends by itself; its exit code.
+    pub(crate) fn wait(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
     /// SIGTERM; returns once the server stopped, with its exit code.

@@ -36,7 +36,7 @@ const CHAPTERS: [&[&str]; 9] = [
 ];
 
 /// Ports that the pages name. Tests run side by side, so each script gets others.
-const PORTS: [&str; 5] = ["6962", "6963", "6964", "4317", "4318"];
+const PORTS: [&str; 6] = ["6962", "6963", "6964", "4317", "4318", "6968"];
 
 /// Seconds until a script is ended. The longest takes about fifteen.
 const PATIENCE: &str = "120";
@@ -91,7 +91,7 @@ fn commands(page: &str) -> Vec<String> {
 /// Every page with prose for users, by its path from the root.
 fn pages() -> Vec<String> {
     let mut pages = vec!["README.md".to_owned()];
-    for folder in ["docs", "docs/gateways"] {
+    for folder in ["docs", "docs/deploy", "docs/gateways"] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().to_string_lossy().into_owned();
             if Path::new(&name).extension().is_some_and(|extension| extension == "md") {

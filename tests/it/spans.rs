@@ -21,7 +21,7 @@ const CALLER: &str = "b7ad6b7169203331";
 
 /// The spans of the trace, in the order they began.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<SeenSpan>>>);
+struct SpanList(Arc<Mutex<Vec<SeenSpan>>>);
 
 #[derive(Clone, Debug)]
 struct SeenSpan {
@@ -43,7 +43,7 @@ impl Visit for Fields {
 /// Marks spans of the trace.
 struct Ours;
 
-impl Layer<Registry> for Seen {
+impl Layer<Registry> for SpanList {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, Registry>) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
@@ -90,7 +90,7 @@ async fn append() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_append_is_one_tree_of_spans_from_request_to_publication() {
-    let seen = Seen::default();
+    let seen = SpanList::default();
     // The sequencer has threads of its own, so a subscriber of this thread alone would miss it.
     let ours = seen.clone().with_filter(Targets::new().with_target("vouchlog", LevelFilter::DEBUG));
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ours)).unwrap();

@@ -11,33 +11,33 @@ use vouchlog_note::{Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint
 use crate::monitor::page;
 use crate::process::{Server, fail, signal, succeed, vouchlog};
 
-const NAME: &str = "witness.example.com/w";
+pub(crate) const NAME: &str = "witness.example.com/w";
 
-fn command(data: &Path, more: &[&str]) -> Command {
+pub(crate) fn command(data: &Path, more: &[&str]) -> Command {
     let mut command = vouchlog();
     command.args(["witness", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(more);
     command
 }
 
 /// A log that needs no tree: it has one entry, and signs any root for it.
-fn log(origin: &str) -> SigningKey {
+pub(crate) fn log(origin: &str) -> SigningKey {
     SigningKey::generate(KeyName::new(origin).unwrap(), SignatureType::Ed25519, [5; 32]).unwrap()
 }
 
-fn checkpoint(log: &SigningKey, root: u8) -> SignedCheckpoint {
+pub(crate) fn checkpoint(log: &SigningKey, root: u8) -> SignedCheckpoint {
     let origin = Origin::new(log.verifying_key().name().as_str()).unwrap();
     let head = TreeHead { size: TreeSize::new(1), root: Hash::from_bytes([root; 32]) };
     SignedCheckpoint::sign(&Checkpoint::new(origin, head), log).unwrap()
 }
 
-async fn post(witness: &Server, old: u64, checkpoint: &SignedCheckpoint) -> (u16, String) {
+pub(crate) async fn post(witness: &Server, old: u64, checkpoint: &SignedCheckpoint) -> (u16, String) {
     let body = format!("old {old}\n\n{}", checkpoint.note());
     let url = format!("{}/add-checkpoint", witness.url);
     let answer = reqwest::Client::new().post(url).body(body).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-async fn latest(witness: &Server, log: &SigningKey) -> (u16, String) {
+pub(crate) async fn latest(witness: &Server, log: &SigningKey) -> (u16, String) {
     let origin = sha256(log.verifying_key().name().as_str().as_bytes());
     let answer = reqwest::get(format!("{}/{origin}/checkpoint", witness.url)).await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())

@@ -12,7 +12,7 @@ use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
-use crate::telemetry::Wanted;
+use crate::telemetry::TelemetryNeeds;
 
 mod access;
 mod audit;
@@ -45,16 +45,20 @@ mod key_status;
 mod keygen;
 mod log;
 mod man;
+mod mirror;
 mod monitor;
+mod objects;
 mod operator;
 mod operator_key;
 mod paper;
+mod poster;
 mod prove;
 mod prove_complete;
 mod quota;
 mod reconcile;
 mod record;
 mod recover;
+mod refusing;
 mod remote;
 mod reports;
 mod reserve;
@@ -65,6 +69,7 @@ mod scrub;
 mod serve;
 mod session;
 mod spooling;
+mod store;
 mod strangers;
 mod submission;
 mod submit;
@@ -104,6 +109,7 @@ pub(crate) enum Command {
     Audit(audit::Args),
     Explore(explore::Args),
     Monitor(monitor::Args),
+    Mirror(mirror::Args),
     Canary(canary::Args),
     VerifyFinding(verify_finding::Args),
     VerifyReport(verify_report::Args),
@@ -112,6 +118,7 @@ pub(crate) enum Command {
     Fsck(fsck::Args),
     Backup(backup::Args),
     Recover(recover::Args),
+    Store(store::Args),
     Collect(Box<collect::Args>),
     Record(record::Args),
     Find(find::Args),
@@ -132,20 +139,21 @@ pub(crate) enum Command {
 
 impl Command {
     /// What a command that runs until it is stopped wants of traces and metrics.
-    pub(crate) fn telemetry(&self) -> Option<Wanted<'_>> {
+    pub(crate) fn telemetry(&self) -> Option<TelemetryNeeds<'_>> {
         let (command, args, drain) = match self {
             Self::Up(up) => ("up", &up.telemetry, &up.drain),
             Self::Serve(serve) => ("serve", &serve.telemetry, &serve.end.drain),
             Self::Witness(witness) => ("witness", &witness.telemetry, &witness.end.drain),
             Self::Collect(collect) => ("collect", &collect.telemetry, &collect.end.drain),
             Self::Monitor(monitor) => ("monitor", &monitor.telemetry, &monitor.drain),
+            Self::Mirror(mirror) => ("mirror", &mirror.telemetry, &mirror.drain),
             Self::Vault(vault) => match vault.server() {
                 Some(server) => ("vault serve", &server.telemetry, &server.end.drain),
                 None => return None,
             },
             _ => return None,
         };
-        Some(Wanted { command, args, drain: drain.drain })
+        Some(TelemetryNeeds { command, args, drain: drain.drain })
     }
 
     /// Runs it. `program` is the whole program's flags, for those commands that describe them.
@@ -175,6 +183,9 @@ impl Command {
             Self::Audit(args) => block_on(args.run(*output)),
             Self::Explore(args) => block_on(args.run(*output)),
             Self::Monitor(args) => block_on(args.run(*output)),
+            Self::Mirror(args) => {
+                block_on(async { args.run_until(running::shutdown_signal()?, *output).await })
+            }
             Self::Canary(args) => block_on(args.run(*output)),
             Self::VerifyFinding(args) => args.run(*output),
             Self::VerifyReport(args) => args.run(*output),
@@ -183,6 +194,7 @@ impl Command {
             Self::Fsck(args) => check_clock().and_then(|()| args.run(*output)),
             Self::Backup(args) => args.run(*output),
             Self::Recover(args) => block_on(args.run(*output)),
+            Self::Store(args) => block_on(args.run(*output)),
             Self::Collect(args) => {
                 block_on(async { args.run_until(running::shutdown_signal()?, *output).await })
             }
@@ -261,6 +273,13 @@ fn named(path: &Path, failed: durable::Error) -> anyhow::Error {
 /// Reads a policy file the user named.
 fn policy(path: &Path) -> anyhow::Result<Policy> {
     Policy::parse(&read_file(path, MAX_POLICY_BYTES)?).with_context(|| path.display().to_string())
+}
+
+/// The text of a policy file the user named, once it was found to be well-formed.
+fn policy_text(path: &Path) -> anyhow::Result<String> {
+    let bytes = read_file(path, MAX_POLICY_BYTES)?;
+    Policy::parse(&bytes).with_context(|| path.display().to_string())?;
+    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 /// A kind of statement by its name.

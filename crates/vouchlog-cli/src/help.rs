@@ -6,7 +6,7 @@ use clap::Command;
 
 /// What people want to do, and the commands for it. Every command is in one of these groups.
 pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
-    ("Run", &["demo", "up", "serve", "witness", "collect", "monitor"]),
+    ("Run", &["demo", "up", "serve", "witness", "collect", "monitor", "mirror"]),
     ("Record", &["record", "submit", "grade", "schema", "canary"]),
     (
         "Investigate",
@@ -51,6 +51,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
             "token",
             "fsck",
             "backup",
+            "store",
             "recover",
             "completions",
             "man",

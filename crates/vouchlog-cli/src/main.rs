@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 mod advice;
+mod allocator;
 mod commands;
 mod connections;
 mod help;
@@ -17,11 +18,6 @@ mod values;
 use commands::Command;
 use connections::ConnectionArgs;
 use output::{ERROR, Outcome, Output};
-
-/// Records are many small values that are made by one thread and dropped by another: glibc's allocator spends a quarter of a busy
-/// collector's time on them, and keeps several times the memory.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A transparency log for AI interactions.
 ///
@@ -70,8 +66,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let wanted = cli.command.telemetry();
+    if wanted.is_some() {
+        // A server.
+        allocator::give_back_soon();
+    }
     cli.connections.install()?;
-    let telemetry = telemetry::start(cli.trace.as_deref(), cli.command.telemetry().as_ref())?;
+    let telemetry = telemetry::start(cli.trace.as_deref(), wanted.as_ref())?;
     let outcome = cli.command.run(&Output::new(cli.json), Cli::command());
     telemetry.stop();
     outcome

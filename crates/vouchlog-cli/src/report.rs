@@ -8,7 +8,6 @@
 use std::io::IsTerminal;
 
 mod audit;
-mod fields;
 mod json;
 mod limits;
 mod made;
@@ -20,7 +19,7 @@ mod wrap;
 
 pub(crate) use audit::{AuditMade, EvidenceName, WitnessSeen, audit};
 pub(crate) use json::json;
-pub(crate) use made::Made;
+pub(crate) use made::Provenance;
 pub(crate) use monitor::{AuditRun, MonitorMade, RunOutcome, monitor};
 pub(crate) use session::{ReportFile, SessionMade, session};
 pub(crate) use text::text;

@@ -48,7 +48,7 @@ pub(crate) enum LogFormat {
 /// What a command that runs until it is stopped wants of this.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an export has a name and an end"))]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct TelemetryNeeds<'a> {
     /// The command's name.
     pub(crate) command: &'static str,
     pub(crate) args: &'a TelemetryArgs,
@@ -88,7 +88,7 @@ pub(crate) struct Running {
 }
 
 /// Writes log lines from now on, filtered by `--trace`, and exports if an endpoint is set.
-pub(crate) fn start(filter: Option<&str>, wanted: Option<&Wanted<'_>>) -> anyhow::Result<Running> {
+pub(crate) fn start(filter: Option<&str>, wanted: Option<&TelemetryNeeds<'_>>) -> anyhow::Result<Running> {
     // What the client meets, the other commands report themselves.
     let default = if wanted.is_some() { "info" } else { "warn,vouchlog_client=off" };
     let filter = EnvFilter::try_new(filter.unwrap_or(default)).context("--trace")?;
@@ -109,7 +109,7 @@ pub(crate) fn start(filter: Option<&str>, wanted: Option<&Wanted<'_>>) -> anyhow
 }
 
 #[cfg(feature = "otlp")]
-fn exporting(wanted: Option<&Wanted<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
+fn exporting(wanted: Option<&TelemetryNeeds<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use vouchlog_telemetry::{Config, Telemetry};
 
@@ -130,7 +130,7 @@ fn exporting(wanted: Option<&Wanted<'_>>) -> anyhow::Result<(Option<AnyLayer>, R
 }
 
 #[cfg(not(feature = "otlp"))]
-fn exporting(_: Option<&Wanted<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
+fn exporting(_: Option<&TelemetryNeeds<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
     Ok((None, Running::default()))
 }
 

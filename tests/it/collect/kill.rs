@@ -11,7 +11,7 @@ use super::world::{World, traces};
 use crate::process::rounds;
 
 /// In the short and the long form.
-const KILLS: (u64, u64) = (10, 30);
+const KILLS: (u64, u64) = (6, 30);
 const EMITTERS: u64 = 3;
 
 /// Sends until it is told to stop, each body again until it is acknowledged. What was.

@@ -9,6 +9,8 @@ use sqlx::{AnyConnection, Connection, Executor};
 use super::world::{World, exchange, owed, record_of};
 use crate::process::{Server, vouchlog};
 
+mod console;
+mod lists;
 mod matrix;
 mod strangers;
 
@@ -23,7 +25,17 @@ struct Served {
 impl Served {
     /// Principals are `(name, roles, tenant)`; without a tenant, of all.
     fn start(principals: &[(&str, &str, Option<&str>)], more: &[&str]) -> Self {
+        Self::start_with(principals, more, |_| {})
+    }
+
+    /// The same with more records, which `fill` makes before the vault has principals.
+    fn start_with(
+        principals: &[(&str, &str, Option<&str>)],
+        more: &[&str],
+        fill: impl FnOnce(&World),
+    ) -> Self {
         let world = World::start();
+        fill(&world);
         for (tenant, id, session) in [("default", "r-default", "s-default"), ("acme", "r-acme", "s-acme")] {
             let mut record = record_of(id, &exchange("tool-call"));
             record["correlation"]["session"] = session.into();
@@ -31,7 +43,13 @@ impl Served {
             record["custody"].as_object_mut().unwrap().remove("retention");
             let file = world.path("records.json");
             let kept = owed(&format!("owed-{tenant}"), "P7Y");
-            std::fs::write(&file, json!([record, kept]).to_string()).unwrap();
+            // It has no initiator, and so a finding.
+            let mut flawed = record.clone();
+            flawed["id"] = format!("flawed-{tenant}").into();
+            flawed["correlation"]["session"] = format!("flawed-{tenant}").into();
+            flawed["correlation"]["idempotency_key"] = format!("flawed-{tenant}").into();
+            flawed.as_object_mut().unwrap().remove("initiator");
+            std::fs::write(&file, json!([record, kept, flawed]).to_string()).unwrap();
             world.ask(&["record", "--tenant", tenant, &file]);
         }
         let mut tokens = BTreeMap::new();

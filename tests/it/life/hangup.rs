@@ -2,7 +2,7 @@
 
 use vouchlog_sequencer::testing::ORIGIN;
 
-use super::program::{Program, collect, get, monitor, post, serve, witness};
+use super::program::{Program, collect, get, mirror, monitor, post, serve, witness};
 use crate::process::{succeed, write_keys};
 use crate::witnesses::{start_witness, write_policy};
 
@@ -31,6 +31,7 @@ async fn a_hangup_ends_no_server() {
     let policy = policy.each_ref().map(String::as_str);
     survives(Program::start(monitor(&at("second"), &log, &policy)), "the policy was reloaded").await;
     survives(Program::start(witness(&at("witness"), &[])), "nothing was reloaded").await;
+    survives(Program::start(mirror(&at("mirror"), &log)), "nothing was reloaded").await;
     survives(Program::start(collect(&at("collector"), &["--listen", "127.0.0.1:0"])), "nothing was reloaded")
         .await;
     log.signal("HUP");

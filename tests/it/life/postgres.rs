@@ -1,71 +1,15 @@
 //! A collector whose database is away keeps what it is sent, and records it once the database is there.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::PATIENCE;
 use super::program::{Program, collect, get, post};
+use crate::database::Postgres;
 use crate::process::{fail, free_port};
-
-/// A PostgreSQL server of our own, if PostgreSQL is installed: stopped when dropped.
-struct Postgres(Child);
-
-impl Postgres {
-    /// The newest installed PostgreSQL's programs.
-    fn programs() -> Option<PathBuf> {
-        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-        let mut found: Vec<PathBuf> = versions.map(|entry| entry.unwrap().path().join("bin")).collect();
-        found.retain(|bin| bin.join("initdb").exists());
-        found.sort();
-        found.pop()
-    }
-
-    /// A program of it. PostgreSQL refuses to run as root, so root becomes `postgres` first.
-    fn command(bin: &Path, program: &str, dir: &Path) -> Command {
-        let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-        let mut command = Command::new(bin.join(program));
-        if is_root {
-            assert!(Command::new("chown").arg("postgres").arg(dir).status().unwrap().success());
-            command = Command::new("setpriv");
-            // It stops with the test, however that ends.
-            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=INT"]);
-            command.arg(bin.join(program));
-        }
-        command.current_dir(dir).stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    }
-
-    fn start(bin: &Path, dir: &Path, port: u16) -> Self {
-        let data = dir.join("data");
-        let mut initdb = Self::command(bin, "initdb", dir);
-        initdb.arg("-D").arg(&data).args([
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "--no-sync",
-            "-E",
-            "UTF8",
-            "--locale=C",
-        ]);
-        assert!(initdb.status().unwrap().success());
-        let mut server = Self::command(bin, "postgres", dir);
-        server.arg("-D").arg(&data).arg("-k").arg(dir);
-        server.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-p", &port.to_string()]);
-        Self(server.spawn().unwrap())
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
-        crate::process::signal(self.0.id(), "INT");
-        self.0.wait().ok();
-    }
-}
 
 fn collector(folder: &Path, port: u16) -> Command {
     let vault = format!("postgres://postgres@127.0.0.1:{port}/postgres");
@@ -122,10 +66,7 @@ async fn a_collector_takes_telemetry_while_its_database_is_away() {
         assert_eq!(collector.terminate(), Some(0));
         return;
     };
-    let cluster = folder.path().join("cluster");
-    std::fs::create_dir(&cluster).unwrap();
-    open_to_all(folder.path());
-    let _postgres = Postgres::start(&bin, &cluster, port);
+    let _postgres = Postgres::start(&bin, folder.path(), port);
     let deadline = Instant::now() + PATIENCE;
     while recorded(&collector).await < 3 {
         assert!(Instant::now() < deadline, "{:?}", get(&format!("{}/readyz", collector.url())).await);
@@ -134,12 +75,6 @@ async fn a_collector_takes_telemetry_while_its_database_is_away() {
     let (status, said) = get(&format!("{}/readyz", collector.url())).await.unwrap();
     assert_eq!(status, 200, "{said}");
     assert_eq!(collector.terminate(), Some(0));
-}
-
-/// The database's own user has to reach its folder.
-fn open_to_all(folder: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// What waiting does not mend is told at once, as ever.

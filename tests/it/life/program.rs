@@ -152,6 +152,14 @@ pub(super) fn monitor(state: &Path, log: &Program, more: &[&str]) -> Command {
     command
 }
 
+pub(super) fn mirror(to: &Path, log: &Program) -> Command {
+    let mut command = vouchlog();
+    let vkey = log.announced["log_vkey"].as_str().unwrap();
+    command.args(["mirror", "--json", "--listen", "127.0.0.1:0", "--interval", "1h", "--log", log.url()]);
+    command.args(["--log-vkey", vkey, "--evidence", "unused", "--to"]).arg(to);
+    command
+}
+
 /// Status and body of a request, or what went wrong with it.
 pub(super) async fn get(url: &str) -> Result<(u16, String), reqwest::Error> {
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;

@@ -12,7 +12,7 @@ use super::auditing::{Audit, AuditArgs, Subject, WitnessCopy};
 use super::paper::{self, PaperArgs};
 use super::{read_file, running};
 use crate::output::{self, Outcome, Output};
-use crate::report::{AuditMade, EvidenceName, Made, WitnessSeen};
+use crate::report::{AuditMade, EvidenceName, Provenance, WitnessSeen};
 
 /// Audit a whole log from outside: every entry, tile and stream, against its signatures and other parties' checkpoints
 #[derive(clap::Args)]
@@ -46,7 +46,7 @@ impl Args {
         let audit = Self::audited(&subject).await?;
         if let Some(paper) = &paper {
             let made = AuditMade {
-                made: Made {
+                made: Provenance {
                     at: paper::now(),
                     keys: subject.config.log.keys.clone(),
                     policy: subject.config.log.policy.as_ref(),

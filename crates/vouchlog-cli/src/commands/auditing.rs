@@ -82,7 +82,7 @@ pub(super) fn identity(
 /// Where to read the log from.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SourceArgs {
-    /// The log's URL, or a directory of files in the same layout (C2SP tlog-tiles)
+    /// The log's URL, an object store (s3://, gs://, az://, file://), or a directory of files in the same layout (C2SP tlog-tiles)
     #[arg(long = "log", value_name = "URL|DIR", env = "VOUCHLOG_URL")]
     pub(super) source: String,
 }

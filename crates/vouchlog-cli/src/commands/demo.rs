@@ -54,7 +54,7 @@ struct Exchange {
 }
 
 /// An exchange the gateway kept.
-struct Kept {
+struct KeptExchange {
     exchange: Exchange,
     record: PathBuf,
     opening: PathBuf,
@@ -181,7 +181,7 @@ async fn meet(story: &mut Story, running: &Running<Log>) -> anyhow::Result<Verif
     Ok(auditor)
 }
 
-fn record_exchanges(story: &mut Story, folder: &DemoFolder) -> anyhow::Result<Vec<Kept>> {
+fn record_exchanges(story: &mut Story, folder: &DemoFolder) -> anyhow::Result<Vec<KeptExchange>> {
     story.step("The gateway keeps a record of each exchange with an AI provider.")?;
     let (records, receipts) = (folder.make_dir("records")?, folder.make_dir("receipts")?);
     let mut kept = Vec::new();
@@ -191,7 +191,7 @@ fn record_exchanges(story: &mut Story, folder: &DemoFolder) -> anyhow::Result<Ve
         std::fs::write(&path, line).with_context(|| path.display().to_string())?;
         let item = record(&path, &receipts)?;
         let (record, opening) = item.record.context("a record has an opening")?;
-        kept.push(Kept { exchange, record, opening, digest: item.digest });
+        kept.push(KeptExchange { exchange, record, opening, digest: item.digest });
     }
     let first = kept.first().context("there are no sample exchanges")?;
     story.tell(&format!("{} recorded exchanges (source: samples/README.md), for example", kept.len()))?;
@@ -208,7 +208,7 @@ async fn submit(
     folder: &DemoFolder,
     running: &Running<Log>,
     key: SigningKey,
-    kept: &[Kept],
+    kept: &[KeptExchange],
 ) -> anyhow::Result<Vec<LeafIndex>> {
     story.step("The gateway submits the commitments through a stream of its own, over gRPC.")?;
     let (url, log) = (running.url.as_str(), running.what.vkey());
@@ -216,7 +216,7 @@ async fn submit(
     let wait_for = AckLevel::Witnessed;
     let gateway =
         Opened { url, log, key, state, receipts, wait_for, min_free: MIN_FREE_BYTES }.open().await?;
-    let statement = |kept: &Kept| {
+    let statement = |kept: &KeptExchange| {
         let (kind, evidence) = (StatementKind::Interaction, Evidence::NONE);
         Statement { kind, evidence, digest: kept.digest }
     };
@@ -240,7 +240,7 @@ fn verify_receipts(
     folder: &DemoFolder,
     vkey: &VerifyingKey,
     policy: &Policy,
-    kept: &[Kept],
+    kept: &[KeptExchange],
     indexes: &[LeafIndex],
 ) -> anyhow::Result<()> {
     story.step("Anyone with a record, its salt and its receipt can verify inclusion offline.")?;
@@ -281,7 +281,7 @@ fn alter(
     story: &mut Story,
     folder: &DemoFolder,
     vkey: &VerifyingKey,
-    kept: &[Kept],
+    kept: &[KeptExchange],
     indexes: &[LeafIndex],
 ) -> anyhow::Result<String> {
     story.step("Later, an attacker alters a stored record.")?;
@@ -332,7 +332,7 @@ fn check(
     folder: &DemoFolder,
     vkey: &VerifyingKey,
     policy: Option<&Policy>,
-    kept: &Kept,
+    kept: &KeptExchange,
     index: LeafIndex,
     forged: Option<&Opening>,
 ) -> anyhow::Result<Result<(), VerifyError>> {
@@ -350,7 +350,7 @@ fn go_on(
     story: &Story,
     folder: &DemoFolder,
     vkey: &VerifyingKey,
-    kept: &[Kept],
+    kept: &[KeptExchange],
     indexes: &[LeafIndex],
     seconds: f64,
 ) -> anyhow::Result<()> {

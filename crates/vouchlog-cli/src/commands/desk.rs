@@ -112,6 +112,10 @@ pub(super) fn advise(error: DeskError) -> anyhow::Error {
             format!("the vault has no record of the session {session}"),
             "give the id as in correlation.session of the records, and --tenant if it is not the default tenant",
         ),
+        DeskError::UnknownIdentity(_) => Advice::error(
+            error.to_string(),
+            "give the whole value, as `vouchlog vault identities` lists it, and --tenant if it is not the default tenant",
+        ),
         DeskError::Refused(_) => Advice::error(
             error.to_string(),
             "check --vault-token and --tenant; what a principal may do is shown by `vouchlog vault principals` for an administrator",

@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// The reason: the case or the request
     #[arg(long, value_name = "TEXT")]
     basis: String,
+    /// Whom the fields are given to; it is recorded in the log with the reason
+    #[arg(long, value_name = "NAME")]
+    recipient: Option<String>,
     /// The presentation file to write
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -65,6 +68,7 @@ impl Args {
                 fields: paths.clone(),
                 basis: self.basis.clone(),
                 proofs: if self.offline { ProofsFrom::Vault } else { ProofsFrom::Log },
+                recipient: self.recipient.clone(),
             })
             .await;
         desk.close().await;

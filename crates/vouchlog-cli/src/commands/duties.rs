@@ -1,7 +1,6 @@
 //! `vouchlog duties`: what this deployment shows for each duty to keep records, and what it does not.
 
 use serde_json::json;
-use vouchlog::StatementKind;
 use vouchlog_auditor::{AuditReport, FindingKind};
 use vouchlog_desk::{CountRecords, CountedRecords};
 use vouchlog_grading::{DutyReport, Figures, duties};
@@ -71,17 +70,7 @@ async fn of_the_vault(desk: &OpenDesk, tenant: &str, figures: &mut Figures) -> a
             break;
         }
     }
-    figures.records = Some(counted.kinds.values().sum());
-    figures.interactions = Some(counted.of_kind(StatementKind::Interaction));
-    (figures.attributable, figures.complete) = (Some(counted.attributable), Some(counted.complete));
-    figures.approvals = Some(counted.approvals);
-    figures.configurations = Some(counted.of_kind(StatementKind::Configuration));
-    figures.credential_events = Some(counted.of_kind(StatementKind::CredentialEvent));
-    figures.disclosures = Some(counted.of_kind(StatementKind::Disclosure));
-    figures.erasures = Some(counted.erasures.len() as u64);
-    figures.findings = Some(counted.of_kind(StatementKind::Finding));
-    figures.holds = Some(counted.holds);
-    figures.oldest_record = counted.oldest;
+    counted.figures(figures);
     Ok(())
 }
 

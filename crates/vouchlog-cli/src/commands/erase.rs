@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
+use vouchlog_console::Letter;
 use vouchlog_desk::{Erase, ErasedRecords, PlanErasure, PlannedErasure, Target};
 use vouchlog_record::RecordId;
 
@@ -14,7 +15,6 @@ use crate::output::{self, Outcome, Output};
 mod letter;
 mod people;
 
-use letter::Letter;
 use people::FoundPeople;
 
 /// Erase records permanently and log the legal basis; every proof still holds afterwards
@@ -92,7 +92,7 @@ impl Args {
                 found.confirm(self.yes, self.any_issuer)?;
                 // A person who gets the name meanwhile was not confirmed.
                 confirmed = found.names().filter(|_| !self.any_issuer);
-                letter = Letter::begin(plan);
+                letter = Letter::begin(plan, super::custody::now_millis());
             }
         }
         let basis = self.basis.clone().context("--basis")?;
@@ -100,11 +100,10 @@ impl Args {
         let ask = Erase { tenant: self.tenant(), target: self.target(), basis: basis.clone(), confirmed };
         let erased = desk.ask(ask).await;
         // Also if the log could not be reached: what is gone is gone.
-        let written = match letter {
-            Some(letter) => letter
-                .done(&desk, &basis, (self.tenant(), self.target()))
+        let written = match &mut letter {
+            Some(letter) => letter::complete(letter, &desk, &basis, (self.tenant(), self.target()))
                 .await
-                .and_then(|letter| letter.write(&self.letter)),
+                .and_then(|()| letter::write(letter, &self.letter)),
             None => Ok(()),
         };
         desk.close().await;

@@ -6,14 +6,13 @@ use anyhow::Context;
 use reqwest::Url;
 use serde_json::json;
 use vouchlog::{Server, VerifyingKey};
-use vouchlog_client::TileReader;
-use vouchlog_note::limits::MAX_POLICY_BYTES;
+use vouchlog_client::{GrpcLog, TileReader};
 use vouchlog_server::{OFFERED_POLICY, OFFERED_VKEY, Offered, explorer_files, explorer_router};
 
 use super::exposure::{Transport, listen};
-use super::remote::reader;
+use super::remote::{connect, reader};
 use super::running::{DrainArgs, shutdown_signal};
-use super::{make_folder, place_file, read_file, sync_folder};
+use super::{make_folder, place_file, policy_text, sync_folder};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
@@ -30,7 +29,7 @@ use crate::output::{Outcome, Output};
                   The pages trust a key once you confirm it, wherever it came from."
 )]
 pub(crate) struct Args {
-    /// The log's URL, or a directory of files in the same layout (C2SP tlog-tiles)
+    /// The log's URL, an object store (s3://, gs://, az://, file://), or a directory of files in the same layout (C2SP tlog-tiles)
     #[arg(long = "log", value_name = "URL|DIR")]
     source: Option<String>,
     /// Write the pages into this folder instead of serving them
@@ -62,11 +61,7 @@ impl Args {
     /// What is passed on to the pages, after it was read here.
     fn offered(&self) -> anyhow::Result<Offered> {
         let policy = match &self.policy {
-            Some(file) => {
-                super::policy(file)?;
-                let bytes = read_file(file, MAX_POLICY_BYTES)?;
-                Some(String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))?)
-            }
+            Some(file) => Some(policy_text(file)?),
             None => None,
         };
         Ok(Offered { log_vkey: self.log_vkey.as_ref().map(ToString::to_string), policy })
@@ -90,10 +85,15 @@ impl Args {
         });
         output.announce(&words, &answer);
         // The key is in the link. The pages take one that a server offers for the log's own word.
-        let pages = explorer_router(log, Offered::default());
+        let pages = explorer_router(log, lookup(source)?, Offered::default());
         Server::routes(pages, axum::Router::new(), config).run(listener, stop).await;
         Ok(Outcome::Fine)
     }
+}
+
+/// Finds entries at a log that is a program; there is nothing to ask where it is files, and the pages search them.
+fn lookup(source: &str) -> anyhow::Result<Option<GrpcLog>> {
+    source.contains("://").then(|| connect(source)).transpose()
 }
 
 /// The URL of the pages, with the key and the policy after `#`, which a browser sends to no server.

@@ -1,6 +1,7 @@
 //! How a server is reached: with TLS, or in plain text on this machine alone.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -192,6 +193,24 @@ impl Transport {
 /// Takes the port. Done before anything else, so that a port in use is reported before keys are made.
 pub(super) async fn listen(address: &str, transport: Transport) -> anyhow::Result<(TcpListener, SocketAddr)> {
     listen_at(address, "--listen", transport).await
+}
+
+/// As [`listen`], for a command that serves only if it is given an address.
+pub(super) async fn listen_if_given(
+    address: Option<&str>,
+    transport: Transport,
+) -> anyhow::Result<Option<(TcpListener, SocketAddr)>> {
+    match address {
+        Some(address) => listen(address, transport).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same listening socket once more.
+pub(super) fn duplicate(listener: &TcpListener) -> anyhow::Result<TcpListener> {
+    let duplicate =
+        || TcpListener::from_std(std::net::TcpListener::from(listener.as_fd().try_clone_to_owned()?));
+    duplicate().context("the listening socket could not be duplicated")
 }
 
 /// As [`listen`], at the address that `flag` gives.

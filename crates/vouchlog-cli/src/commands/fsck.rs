@@ -57,24 +57,26 @@ pub(super) struct Verdict {
     origin: String,
     running: bool,
     pub(super) report: Report,
-    findings: Vec<Found>,
+    findings: Vec<FsckFinding>,
     pub(super) left_out: Vec<String>,
+    /// The sealed part, if an object store has it.
+    elsewhere: Option<String>,
     notes: Vec<String>,
 }
 
-struct Found {
+struct FsckFinding {
     code: &'static str,
     place: Option<FileRange>,
     message: String,
 }
 
-impl From<Damage> for Found {
+impl From<Damage> for FsckFinding {
     fn from(Damage { code, place, message }: Damage) -> Self {
         Self { code, place: Some(place), message }
     }
 }
 
-impl From<Finding> for Found {
+impl From<Finding> for FsckFinding {
     fn from(Finding { code, place, message }: Finding) -> Self {
         Self { code: code.name(), place, message }
     }
@@ -88,9 +90,9 @@ pub(super) fn check(data: &Path, vkey: &VerifyingKey) -> anyhow::Result<Verdict>
             "give the --data directory of `vouchlog serve`",
         ));
     };
-    let Examined { origin, running, store, index, damages, left_out, notes, .. } = &examined;
+    let Examined { origin, running, store, head, objects, index, damages, left_out, notes, .. } = &examined;
     let origin = origin.clone().unwrap_or_else(|| vkey.name().to_string());
-    let mut findings: Vec<Found> = damages.iter().cloned().map(Found::from).collect();
+    let mut findings: Vec<FsckFinding> = damages.iter().cloned().map(FsckFinding::from).collect();
     let mut report = Report::default();
     if let Some(store) = store {
         if store.load().map_err(|error| advise(&error))?.is_some() {
@@ -101,21 +103,25 @@ pub(super) fn check(data: &Path, vkey: &VerifyingKey) -> anyhow::Result<Verdict>
             });
             bar.finish_and_clear();
             report = checked.map_err(|error| advise(&error))?;
-            findings.extend(store.take_damages().into_iter().map(Found::from));
-            findings.extend(report.findings.iter().cloned().map(Found::from));
+            findings.extend(store.take_damages().into_iter().map(FsckFinding::from));
+            findings.extend(report.findings.iter().cloned().map(FsckFinding::from));
         }
         if let Some(index) = index {
             let found = fsck_index(store, &Origin::new(&origin)?, index as &dyn Index)
                 .map_err(|error| advise(&error))?;
             findings.extend(found.into_iter().map(|finding| {
                 let place = FileRange { file: "index".into(), start: 0, end: 0 };
-                Found { place: Some(place), ..Found::from(finding) }
+                FsckFinding { place: Some(place), ..FsckFinding::from(finding) }
             }));
         }
     }
     let (running, left_out, mut notes) = (*running, left_out.clone(), notes.clone());
     notes.extend(report.notes.iter().cloned());
-    Ok(Verdict { origin, running, report, findings, left_out, notes })
+    let elsewhere = objects.as_ref().map(|place| {
+        report.size = head.map_or(0, |head| head.size.get());
+        format!("the sealed part, which is in {place}: `vouchlog audit --log {place}` checks it")
+    });
+    Ok(Verdict { origin, running, report, findings, left_out, elsewhere, notes })
 }
 
 fn advise(error: &StoreError) -> anyhow::Error {
@@ -132,12 +138,17 @@ fn advise(error: &StoreError) -> anyhow::Error {
 impl Verdict {
     /// Whether nothing wrong was found and nothing was left out.
     pub(super) fn is_sound(&self) -> bool {
-        self.findings.is_empty() && self.left_out.is_empty()
+        self.findings.is_empty() && self.left_out.is_empty() && self.elsewhere.is_none()
+    }
+
+    /// What was not examined, and why.
+    fn unexamined(&self) -> impl Iterator<Item = &String> {
+        self.left_out.iter().chain(&self.elsewhere)
     }
 
     /// The first finding, in words.
     pub(super) fn first_finding(&self) -> Option<String> {
-        self.findings.first().map(Found::words)
+        self.findings.first().map(FsckFinding::words)
     }
 
     fn answer(&self, output: Output) -> anyhow::Result<()> {
@@ -148,8 +159,8 @@ impl Verdict {
         json!({
             "sound": self.is_sound(), "origin": self.origin, "running": self.running, "size": self.report.size,
             "statements": self.report.statements, "streams": self.report.streams,
-            "findings": self.findings.iter().map(Found::json).collect::<Vec<_>>(),
-            "left_out": self.left_out, "notes": self.notes,
+            "findings": self.findings.iter().map(FsckFinding::json).collect::<Vec<_>>(),
+            "left_out": self.unexamined().collect::<Vec<_>>(), "notes": self.notes,
         })
     }
 
@@ -175,13 +186,13 @@ impl Verdict {
         if self.findings.len() > SHOWN_FINDINGS {
             lines.push(format!("  … and {} more: see all with --json", self.findings.len() - SHOWN_FINDINGS));
         }
-        lines.extend(self.left_out.iter().map(|what| format!("  not examined   {what}")));
+        lines.extend(self.unexamined().map(|what| format!("  not examined   {what}")));
         lines.extend(self.notes.iter().map(|note| format!("  note           {note}")));
         lines.join("\n")
     }
 }
 
-impl Found {
+impl FsckFinding {
     fn words(&self) -> String {
         match &self.place {
             Some(place) => format!("{place}: {}", self.message),

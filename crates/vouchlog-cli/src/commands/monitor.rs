@@ -22,7 +22,8 @@ use vouchlog_auditor::monitor::{MonitorError, MonitorMemory, NewFinding};
 
 use super::access::{AccessArgs, OpenAccess};
 use super::auditing::{Audit, AuditArgs, Subject};
-use super::exposure::{TlsArgs, listen, reload_tls};
+use super::exposure::{TlsArgs, listen_if_given, reload_tls};
+use super::poster::Poster;
 use super::running::{DrainArgs, Hangup, shutdown_signal};
 use crate::advice::Advice;
 use crate::connections::ReachArgs;
@@ -33,8 +34,8 @@ mod shown;
 mod tell;
 mod watched;
 
-use shown::Shown;
-use tell::{Tellers, Webhook};
+use shown::MonitorPages;
+use tell::Tellers;
 use watched::{Ended, Watched};
 
 /// Audit a log continuously, and report each finding at once
@@ -90,16 +91,17 @@ impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (stop, hangup) = (stop()?, Hangup::new()?);
         let config = self.drain.config();
-        let listener = match &self.listen {
-            Some(address) => Some(listen(address, self.tls.transport()).await?),
-            None => None,
-        };
+        let listener = listen_if_given(self.listen.as_deref(), self.tls.transport()).await?;
         let addresses: Vec<_> = listener.iter().map(|(_, address)| *address).collect();
         let access = self.access.open(&addresses, None)?;
         access.warn("anyone may read its metrics");
         let watching = access.watch();
         let tls = self.tls.open()?;
-        let webhook = self.webhook.as_deref().map(|url| Webhook::new(url, self.reach.reach())).transpose()?;
+        let webhook = self
+            .webhook
+            .as_deref()
+            .map(|url| Poster::new("--webhook", url, self.reach.reach()))
+            .transpose()?;
         let tellers = Tellers { webhook, exec: self.exec.clone() };
         let (subject, memory) = self.open()?;
         let (watched, registry) = Watched::new(subject.config.log.origin.clone(), self.interval);
@@ -110,7 +112,7 @@ impl Args {
         let server = match listener {
             Some((listener, _)) => {
                 let health = Arc::clone(&watched);
-                let shown = Arc::new(Shown::new(&subject, self.interval, (&watched, &memory)));
+                let shown = Arc::new(MonitorPages::new(&subject, self.interval, (&watched, &memory)));
                 let server = Server::operations(config).health(move || health.readiness()).registry(registry);
                 let server = server.access(access.access.clone()).hosts(self.access.hosts());
                 let server = server.front(move || Arc::clone(&shown).page());

@@ -10,7 +10,7 @@ use vouchlog_merkle::TreeHead;
 use vouchlog_note::SignedCheckpoint;
 use vouchlog_note::limits::MAX_POLICY_BYTES;
 use vouchlog_sequencer::rebuild::{Rebuilder, Rebuilt};
-use vouchlog_storage::Store;
+use vouchlog_storage::{Residence, Store};
 use vouchlog_storage_sled::{Options, SledStore};
 
 use super::backup::copy_keys;
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// A backup of the log; may be given several times
     #[arg(long = "backup", value_name = "DIR")]
     backups: Vec<PathBuf>,
-    /// The served tiles of the log, as files or over HTTP; may be given several times
+    /// The served tiles of the log, as files, over HTTP or in an object store; may be given several times
     #[arg(long = "tiles", value_name = "DIR|URL")]
     tiles: Vec<String>,
     /// A mirror of the log, in the layout of its tiles; may be given several times
@@ -113,12 +113,26 @@ impl Args {
             let problem = format!("{} already exists", self.to.display());
             return Err(Advice::error(problem, "give the name of a new directory with --to"));
         }
+        self.check_residence()?;
         if self.data.is_none() && self.backups.is_empty() && self.tiles.is_empty() && self.mirrors.is_empty()
         {
             let hint = "give at least one with --data, --backup, --tiles or --mirror";
             return Err(Advice::error("there is nothing to recover from", hint));
         }
         Ok(())
+    }
+
+    /// Refuses a directory from which the log was moved: what is built could sign beside the log.
+    fn check_residence(&self) -> anyhow::Result<()> {
+        let residence = self.data.as_deref().map(SledStore::residence);
+        // A stamp that cannot be read is one of the damages that this command is for.
+        let Some(Ok(Some(Residence::Left(departure) | Residence::Arriving(departure)))) = residence else {
+            return Ok(());
+        };
+        Err(Advice::error(
+            format!("the log in this directory was moved to or from {}", departure.place),
+            "a log that is built from it would sign beside the one that is served. If that store is lost, give this directory with --backup, and a --checkpoint of what was signed since",
+        ))
     }
 
     fn vkey(&self) -> anyhow::Result<VerifyingKey> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use vouchlog::objects::{self, ObjectUrl};
 use vouchlog::{ErrorKind, LogReader, Origin};
 use vouchlog_client::{Connection, GrpcLog, TileReader};
 use vouchlog_merkle::TreeHead;
@@ -49,15 +50,24 @@ pub(super) fn tiles(url: &str) -> anyhow::Result<TileReader> {
     TileReader::connect(&connection(url)).map_err(|error| bad_url(&error))
 }
 
-/// The tiles at a URL or in a directory. Over HTTP, nothing is sent yet.
+/// The tiles at a URL, in an object store or in a directory. Nothing is sent yet.
 pub(super) fn reader(source: &str) -> anyhow::Result<TileReader> {
+    if ObjectUrl::is_one(source) {
+        let opened = objects::tiles(source, &connections::security());
+        return opened.map_err(|error| {
+            Advice::error(
+                format!("the object store {source} cannot be read: {error}"),
+                "credentials are taken from the environment (AWS_*, GOOGLE_*, AZURE_*); AWS_SKIP_SIGNATURE=true reads a public bucket",
+            )
+        });
+    }
     if source.contains("://") {
         return tiles(source);
     }
     if !Path::new(source).is_dir() {
         return Err(Advice::error(
             format!("{source} is neither a URL nor a directory"),
-            "--log is a URL such as http://127.0.0.1:6962, or the directory with `checkpoint` and `tile/` in it",
+            "--log is a URL such as http://127.0.0.1:6962 or s3://bucket/prefix, or the directory with `checkpoint` and `tile/` in it",
         ));
     }
     Ok(TileReader::directory(source))

@@ -116,15 +116,7 @@ fn unreadable(source: &str, error: &vouchlog::Error) -> anyhow::Error {
 
 /// The checkpoint, if the log signed it and enough witnesses cosigned it.
 fn open(note: &str, log: &LogIdentity) -> Result<SignedCheckpoint, String> {
-    let opened = match &log.policy {
-        None => SignedCheckpoint::open_with_keys(note.as_bytes(), &log.origin, &log.keys)
-            .map_err(|error| error.to_string()),
-        Some(policy) => policy
-            .verify_checkpoint_of(note.as_bytes(), &log.origin, &log.keys)
-            .map(|checkpoint| checkpoint.signed().clone())
-            .map_err(|error| error.to_string()),
-    };
-    opened.map_err(|error| format!("the checkpoint does not verify: {error}"))
+    log.open_checkpoint(note.as_bytes()).map_err(|error| format!("the checkpoint does not verify: {error}"))
 }
 
 /// Fetches the entries and proves each.

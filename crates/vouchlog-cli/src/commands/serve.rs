@@ -1,26 +1,35 @@
 //! `vouchlog serve`: runs a log.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
 use vouchlog::{
-    EngineError, GuardError, IndexMode, Log, LogBuilder, OpenError, STRANGERS_HOUSE_LIMITS, StoreError,
-    TreeSize, VerifyingKey, WitnessState, WitnessUrls, connect_witnesses, keys, keys::KeySource,
+    EngineError, GuardError, IndexMode, Log, LogBuilder, Offered, OpenError, STRANGERS_HOUSE_LIMITS,
+    StoreError, TreeSize, VerifyingKey, WitnessState, WitnessUrls, connect_witnesses, keys, keys::KeySource,
 };
 
 use super::access::{AccessArgs, OpenAccess};
 use super::exposure::{TlsArgs, listen};
 use super::guarding::GuardArgs;
 use super::house::HouseArgs;
+use super::objects::ObjectsArgs;
 use super::running::{EndArgs, Hangup, reload_on};
 use super::strangers::StrangersArgs;
 use crate::advice::Advice;
 use crate::connections;
 use crate::output::{Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
+
+mod standby;
+mod store;
+
+use standby::Front;
+use store::{Handover, StoreArgs, Stores};
 
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
@@ -29,12 +38,15 @@ use crate::telemetry::{self, TelemetryArgs};
                         --operator-vkey \"$OPERATOR_VKEY\"\n  \
                         vouchlog serve --data /var/lib/vouchlog --listen 0.0.0.0:443 \\\n    \
                         --tls-cert chain.pem --tls-key key.pem --admin-listen 127.0.0.1:6972\n  \
+                        vouchlog serve --data ./node-1 --store postgres://vouchlog@db.example.com/logs --create\n  \
                         vouchlog serve --data ./next --origin log.example.com/2027 --key next.key \\\n    \
                         --continues end.tlog-proof")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
     data: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
     /// The log's name, a URL without its scheme; remembered [default: vouchlog.localhost/<random>]
     #[arg(long, env = "VOUCHLOG_ORIGIN")]
     origin: Option<String>,
@@ -52,7 +64,7 @@ pub(crate) struct Args {
     /// A second key file to sign checkpoints with: ML-DSA-44, named like the log
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_LOG_ML_DSA_KEY")]
     ml_dsa_key: Option<PathBuf>,
-    /// The witnesses, their URLs and the quorum (C2SP tlog-policy); /checkpoint then serves the newest checkpoint with a quorum. SIGHUP reloads the URLs
+    /// The witnesses, their URLs and the quorum (C2SP tlog-policy); /checkpoint then serves the newest checkpoint with a quorum. SIGHUP reloads the URLs. The file is public: the log's pages offer it to their readers
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
     /// Minimum interval between requests to a witness
@@ -70,6 +82,8 @@ pub(crate) struct Args {
     /// Whether entries can be found by digest, leaf hash, or stream and sequence
     #[arg(long, value_enum, default_value = "on", env = "VOUCHLOG_INDEX")]
     index: Index,
+    #[command(flatten)]
+    objects: ObjectsArgs,
     /// How long an active stream may go without a head in the log
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::values::duration,
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
@@ -108,6 +122,7 @@ impl Args {
         output: Output,
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
+        let objects = self.objects.open()?;
         let config = self.strangers.config(&self.end.drain);
         let transport = self.tls.transport();
         let (listener, address) = listen(&self.listen, transport).await?;
@@ -120,19 +135,20 @@ impl Args {
             "anyone may read the log"
         });
         let admin = self.strangers.admin_port(transport).await?;
-        let (builder, witness_urls) = self.builder()?;
-        let builder = match &self.continues {
-            Some(source) => builder.continues(super::ended::fetch(source).await?),
-            None => builder,
+        let mut shutdown = std::pin::pin!(shutdown);
+        let place = self.store.place(&transport.url(address))?;
+        let front = Front {
+            listener: &listener,
+            admin: &admin,
+            config: &config,
+            tls: tls.as_ref(),
+            access: &access.access,
+            output,
         };
-        let builder = builder.house(self.house.is_on(address));
-        // Who reaches the house stream from elsewhere is nobody's gateway.
-        let builder = if address.ip().to_canonical().is_loopback() {
-            builder
-        } else {
-            builder.house_limits(STRANGERS_HOUSE_LIMITS)
-        };
-        let log = builder.await.map_err(|error| advise(&error))?;
+        let stores = Stores { postgres: place.as_ref(), objects: objects.as_ref() };
+        stores.check().await?;
+        let opened = self.open(stores, &front, address, shutdown.as_mut()).await?;
+        let Some((log, witness_urls)) = opened else { return Ok(Outcome::Fine) };
         let operator_key = self.operator.place(&self.data);
         let url = transport.url(address);
         let (origin, vkey, operators) = (log.origin(), log.vkey(), log.operators());
@@ -150,6 +166,7 @@ impl Args {
             log.witnesses().iter().map(|w| format!("  witness        {} {w}\n", w.name)).collect();
         let retired =
             log.retired().map_or_else(String::new, |retired| format!("  READ ONLY      {retired}\n"));
+        let sealed = self.objects.line();
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
@@ -158,7 +175,7 @@ impl Args {
                entries        {size}\n  \
                house stream   {house}\n  \
                authentication {}\n\
-             {retired}{witnesses}{}\
+             {sealed}{retired}{witnesses}{}\
              Give the log vkey to everyone who is to verify. Stop with Ctrl-C.",
             access.words(),
             admin.line()
@@ -166,22 +183,96 @@ impl Args {
         let answer = json!({
             "house": self.house.is_on(address),
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
-            "operator_key": operator_key.to_string(),
+            "operator_key": operator_key.to_string(), "objects": self.objects.url(),
             "url": url, "admin_url": admin.url(), "size": size.get(), "authentication": access.access.is_on(),
             "retired": log.retired(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
         output.announce(&words, &answer);
         let watching = access.watch();
-        let server =
-            log.server(config).access(access.access.clone()).hosts(self.access.hosts()).tls(tls.clone());
+        let server = log
+            .server(config)
+            .offer(self.offered(&log)?)
+            .access(access.access.clone())
+            .hosts(self.access.hosts())
+            .tls(tls.clone());
         let reloading = reload_on(hangup, tls, self.reloader(log.clone(), witness_urls, access));
-        let (ending, end) = self.end.watch(shutdown, log.poison().wait());
+        let handover = Handover::default();
+        let stopping = handover.or(shutdown, log.handover_requested());
+        let (ending, end) = self.end.watch(stopping, log.poison().wait());
         admin.of(server.share_metrics(telemetry::share)).run(listener, ending).await;
         reloading.abort();
         watching.abort();
         log.stop().await;
+        if handover.is_done() {
+            output.farewell("The log was handed over to a standby.");
+            return Ok(Outcome::Restart);
+        }
         output.farewell("The log stopped; everything acknowledged is on disk.");
         Ok(end.outcome())
+    }
+
+    /// Opens the log. A node of a log in PostgreSQL waits as a standby while another one leads; `None` if it is to stop meanwhile.
+    async fn open(
+        &self,
+        stores: Stores<'_>,
+        front: &Front<'_>,
+        address: SocketAddr,
+        mut shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> anyhow::Result<Option<(Log, Option<WitnessUrls>)>> {
+        loop {
+            if let Some(place) = stores.postgres {
+                let origin = self.known_origin()?;
+                match standby::wait(place, origin.as_deref(), front, shutdown.as_mut()).await? {
+                    standby::End::Free => {}
+                    standby::End::Stopped => return Ok(None),
+                }
+            }
+            let (builder, witness_urls) = self.builder()?;
+            let builder = stores.apply(builder);
+            let builder = match &self.continues {
+                Some(source) => builder.continues(super::ended::fetch(source).await?),
+                None => builder,
+            };
+            let builder = builder.house(self.house.is_on(address));
+            // Who reaches the house stream from elsewhere is nobody's gateway.
+            let builder = if address.ip().to_canonical().is_loopback() {
+                builder
+            } else {
+                builder.house_limits(STRANGERS_HOUSE_LIMITS)
+            };
+            match builder.await {
+                // Another standby was quicker.
+                Err(
+                    OpenError::Store(StoreError::Leased(reason))
+                    | OpenError::Engine(EngineError::Store(StoreError::Leased(reason))),
+                ) if stores.postgres.is_some() => {
+                    tracing::info!(reason, "another process leads the log");
+                    tokio::time::sleep(standby::POLL).await;
+                }
+                Err(error) => return Err(advise(&error)),
+                Ok(log) => return Ok(Some((log, witness_urls))),
+            }
+        }
+    }
+
+    /// The log's name, as far as it is given or named by its key.
+    fn known_origin(&self) -> anyhow::Result<Option<String>> {
+        if self.origin.is_some() {
+            return Ok(self.origin.clone());
+        }
+        let file = self.data.join("log.key");
+        let key = match &self.key {
+            Some(key) => Some(key.open()?),
+            None if file.exists() => Some(keys::load(&file)?),
+            None => None,
+        };
+        Ok(key.map(|key| key.verifying_key().name().to_string()))
+    }
+
+    /// What the log's pages take from it until their reader confirms it: its key, and the policy as it was at the start.
+    fn offered(&self, log: &Log) -> anyhow::Result<Offered> {
+        let policy = self.policy.as_deref().map(super::policy_text).transpose()?;
+        Ok(Offered { log_vkey: Some(log.vkey().to_string()), policy })
     }
 
     /// Trusts the clock as it is, and reads --policy and --access again.
@@ -214,7 +305,7 @@ impl Args {
         let mut builder = vouchlog::open(&self.data)
             .open_enrolment(self.open_enrolment)
             .stream_head_interval(self.stream_head_interval)
-            .scrub(self.scrub.options()?)
+            .scrub(self.scrub.options(self.objects.url().is_some())?)
             .index(match self.index {
                 Index::On => IndexMode::On,
                 Index::Off => IndexMode::Off,
@@ -255,8 +346,25 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         OpenError::Store(StoreError::InUse) => {
             "stop the other process, or give this log another --data directory"
         }
+        OpenError::Store(StoreError::ForeignObjects(_)) => {
+            "check --objects, and --data or --store: `vouchlog store check --objects URL` shows which log the object store holds"
+        }
         OpenError::Store(StoreError::Foreign(_)) => {
-            "give another --data directory, or omit --origin to serve the existing log"
+            "give another --data directory, or omit --origin to serve the existing log; with --store, see `vouchlog store check`, and --create for a new log"
+        }
+        OpenError::Store(StoreError::Moved(_)) => {
+            "serve it there. This store must not sign again: gateways and witnesses would see two histories"
+        }
+        OpenError::Store(StoreError::Arriving(_)) => {
+            "run `vouchlog store copy` again with the same arguments: it goes on where it stopped"
+        }
+        OpenError::Store(StoreError::Leased(_))
+        | OpenError::Engine(EngineError::Store(StoreError::Leased(_))) => {
+            "start this node again: it waits as a standby"
+        }
+        OpenError::Store(StoreError::ObjectStore(_))
+        | OpenError::Engine(EngineError::Store(StoreError::ObjectStore(_))) => {
+            "`vouchlog store check --objects URL` shows what the object store refuses; credentials are taken from the environment"
         }
         OpenError::Store(_) | OpenError::Engine(EngineError::Store(_)) => {
             "check the disk, then the store with `vouchlog fsck`"

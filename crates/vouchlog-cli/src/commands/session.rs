@@ -1,22 +1,17 @@
 //! `vouchlog session`: reconstructs a session from a vault.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::ArgGroup;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use vouchlog::{LeafIndex, Policy, StatementKind};
+use vouchlog::Policy;
 use vouchlog_desk::{
-    BundleSession, DeclaredLoss, DeskError, ListSessions, OpenSession, OpenedRecord, ReasonForContent,
-    RecordRow, SessionPage, SessionRow, SessionRows, TaughtRecord, whole_session,
+    BundleSession, DrawnSession, ListSessions, OpenSession, ReasonForContent, SessionPage, SessionRow,
+    SessionRows, whole_session,
 };
-use vouchlog_grading::{Context, Finding, SessionFacts, SetFacts, grade_set};
-use vouchlog_record::{Record, RecordId, RegisteredAgent};
-use vouchlog_session::{
-    ErasedAt, Loss, ProofState, SessionBundle, SessionContext, SessionRecord, Timeline, plain,
-};
+use vouchlog_grading::Finding;
+use vouchlog_session::{SessionBundle, Timeline, plain};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
 use super::desk::{self, OpenDesk};
@@ -24,7 +19,7 @@ use super::paper::{self, PaperArgs};
 use super::reports::read_reports;
 use super::{check_writable, disclose, policy, write_file};
 use crate::output::{self, Outcome, Output};
-use crate::report::{self, Made, SessionMade};
+use crate::report::{self, Provenance, SessionMade};
 
 mod court;
 mod receipts;
@@ -74,6 +69,9 @@ pub(crate) struct Args {
     /// The reason for reading or disclosing content: the case or the request
     #[arg(long, value_name = "TEXT")]
     basis: Option<String>,
+    /// Whom the bundle or the court file is given to; it is recorded in the log with the reason
+    #[arg(long, value_name = "NAME", requires = "disclosed")]
+    recipient: Option<String>,
     #[command(flatten)]
     paper: PaperArgs,
     /// Write one file with the fields of --fields, which any third party can verify offline
@@ -112,7 +110,7 @@ impl Args {
         }
         if let Some(paper) = &paper {
             let made = SessionMade {
-                made: Made {
+                made: Provenance {
                     at: paper::now(),
                     keys: self.custody.log_vkey.iter().cloned().collect(),
                     policy: policy.as_ref(),
@@ -130,7 +128,8 @@ impl Args {
     async fn list(&self, output: Output) -> anyhow::Result<Outcome> {
         let desk = OpenDesk::reading(&self.vault).await?;
         let tenant = Some(self.vault.tenant.clone());
-        let listed = desk.ask(ListSessions { tenant, from: None, to: None, after: self.after.clone() }).await;
+        let listed =
+            desk.ask(ListSessions { tenant, after: self.after.clone(), ..ListSessions::default() }).await;
         desk.close().await;
         let SessionRows { sessions, next } = listed?;
         let mut lines: Vec<String> = sessions.iter().map(in_words).collect();
@@ -166,7 +165,17 @@ impl Args {
         let bundle = if self.bundle.is_some() || court.is_some() {
             let fields = self.fields.iter().map(|field| disclose::pointer(field)).collect();
             let (session, basis) = (session.to_owned(), basis.clone());
-            Some(desk.ask(BundleSession { tenant: tenant(), session, fields, basis }).await?.bundle)
+            Some(
+                desk.ask(BundleSession {
+                    tenant: tenant(),
+                    session,
+                    fields,
+                    basis,
+                    recipient: self.recipient.clone(),
+                })
+                .await?
+                .bundle,
+            )
         } else {
             None
         };
@@ -197,34 +206,16 @@ impl Args {
             policy: policy.zip(self.policy.as_deref()),
         };
         let judged = judge.judge(&page.records).await?;
-        let drawn: Vec<SessionRecord> = page
-            .records
-            .into_iter()
-            .map(|opened| {
-                let proof = judged.state(&opened.row.id);
-                session_record(opened, proof, self.content)
-            })
-            .collect::<Result<_, _>>()
-            .map_err(desk::advise)?;
-        let known: Vec<(RecordId, &Record)> =
-            drawn.iter().map(|record| (record.id.clone(), &record.record)).collect();
-        let mut registry = Context::default();
-        for TaughtRecord { id, record } in page.registry {
-            let taught = Record::from_value(record.into()).with_context(|| id.to_string())?;
-            registry.learn(&id, &taught.record);
-        }
-        let context = SessionContext {
-            findings: grade_set(&known, &facts(session, &drawn)),
+        let drawn = DrawnSession {
+            session,
+            page,
+            proofs: judged.states,
             log_findings,
-            losses: page.losses.into_iter().map(loss).collect(),
-            agents: registered_agents(&known, &registry),
-            held: Some(
-                drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64
-            ),
             notes: judged.notes,
-            ..SessionContext::default()
+            content_shown: self.content,
+            now: Timestamp::from_millisecond(custody::now_millis()).ok(),
         };
-        Ok(Timeline::of(session, drawn, &context))
+        drawn.timeline().map_err(desk::advise)
     }
 
     /// What the reports of --audit find.
@@ -242,7 +233,8 @@ fn in_words(row: &SessionRow) -> String {
     let records = output::count(row.records, "record", "records");
     let people: Vec<_> = row.initiators.iter().map(|name| plain(name)).collect();
     let (first, last) = (output::moment(row.first), output::moment(row.last));
-    format!("{first}  {last}  {}  {records}  {}", plain(&row.session), people.join(", "))
+    let name = row.session.as_deref().map_or_else(|| "(erased)".to_owned(), plain);
+    format!("{first}  {last}  {name}  {records}  {}", people.join(", "))
 }
 
 fn as_json(row: &SessionRow) -> Value {
@@ -252,64 +244,9 @@ fn as_json(row: &SessionRow) -> Value {
     })
 }
 
-fn loss(declared: DeclaredLoss) -> Loss {
-    let DeclaredLoss { entry, from, to, count, cause } = declared;
-    Loss { entry: entry.map(LeafIndex::new), from, to, count, cause }
-}
-
-/// What is known of a session beside its records: whether it is over, and what time it is.
-fn facts(session: &str, records: &[SessionRecord]) -> SetFacts {
-    let now = Timestamp::from_millisecond(custody::now_millis()).ok();
-    let last = records.iter().filter_map(SessionRecord::at).max();
-    let known = now.zip(last).map(|(now, last)| SessionFacts::by_age(session.to_owned(), last, now));
-    SetFacts { sessions: known.into_iter().collect(), now, ..SetFacts::default() }
-}
-
-/// What the registry of agents has of those that the records name.
-fn registered_agents(
-    records: &[(RecordId, &Record)],
-    context: &Context,
-) -> BTreeMap<String, RegisteredAgent> {
-    let named = records.iter().filter_map(|(_, record)| {
-        let id = record.body.workload.value()?.agent.value()?.id.value()?;
-        Some((id.clone(), context.registered_agent(id)?.clone()))
-    });
-    named.collect()
-}
-
 /// Draws a timeline, in words or for programs.
 pub(super) fn draw(output: Output, timeline: &Timeline) -> anyhow::Result<Outcome> {
     let words = report::text(timeline, report::width(), report::colour());
     output.answer(words.trim_end(), &report::json(timeline))?;
     Ok(if timeline.summary.is_whole() { Outcome::Fine } else { Outcome::Finding })
-}
-
-fn session_record(
-    opened: OpenedRecord,
-    proof: ProofState,
-    content_shown: bool,
-) -> Result<SessionRecord, DeskError> {
-    let record = opened.record()?;
-    let OpenedRecord { row, grade, .. } = opened;
-    let erased = row.erased.as_ref().map(|erased| ErasedAt {
-        at: Timestamp::from_millisecond(erased.at).ok(),
-        entry: erased.index.map(LeafIndex::new),
-        basis: Some(erased.basis.clone()),
-    });
-    let record = match record {
-        Some(record) => record,
-        None => erased_record(&row)?,
-    };
-    let place = row.place()?;
-    Ok(SessionRecord { id: row.id, record, place, proof, grade, erased, content_shown, partial: false })
-}
-
-/// What is left of an erased record: its kind, its name, and about when it was.
-fn erased_record(row: &RecordRow) -> Result<Record, DeskError> {
-    let mut record = Record::new(row.statement()?.kind);
-    record.id = Some(row.id.clone());
-    if let Ok(start) = Timestamp::from_millisecond(row.started_at) {
-        record.body.time.get_or_default().start = start.into();
-    }
-    Ok(record)
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tokio::net::TcpListener;
 use vouchlog_server::{Server, ServerConfig};
 
-use super::exposure::{Transport, listen_at};
+use super::exposure::{Transport, duplicate, listen_at};
 use super::running::DrainArgs;
 
 /// How a server faces strangers.
@@ -39,6 +39,12 @@ impl StrangersArgs {
 }
 
 impl AdminPort {
+    /// The same port once more.
+    pub(super) fn duplicate(&self) -> anyhow::Result<Self> {
+        let again = self.0.as_ref().map(|(listener, url)| anyhow::Ok((duplicate(listener)?, url.clone())));
+        Ok(Self(again.transpose()?))
+    }
+
     /// Where it is.
     pub(super) fn url(&self) -> Option<String> {
         self.0.as_ref().map(|(_, url)| url.clone())

@@ -16,13 +16,19 @@ use super::running::shutdown_signal;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
+mod export;
+mod lists;
+mod review;
 mod serve;
 mod show;
 
+use export::ExportArgs;
+use lists::{DisclosuresArgs, IdentitiesArgs, SessionsArgs};
+use review::{DecideArgs, DecisionsArgs, FindingsArgs};
 pub(crate) use serve::ServeArgs;
 use show::ShowArgs;
 
-/// Manage who may use a vault, how long it keeps records, and its key
+/// List what a vault has, review findings, export; manage who may use it, how long it keeps records, and its key
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog vault --vault vault grant root --roles admin --all-tenants > root.token\n  \
@@ -46,7 +52,7 @@ enum What {
     Grant {
         /// The principal's name, as it is recorded
         name: String,
-        /// Its roles: submit, read-metadata, read-content, disclose, erase, admin
+        /// Its roles: submit, read-metadata, read-content, disclose, erase, admin, review
         #[arg(long, value_name = "ROLE,...", value_delimiter = ',', required = true, value_parser = role)]
         roles: Vec<Role>,
         /// For every tenant; without it, for the one of --tenant. The role admin requires it
@@ -68,6 +74,20 @@ enum What {
         #[arg(long, value_name = "PERIOD", value_parser = crate::values::period, requires = "class")]
         keep: Option<Duration>,
     },
+    /// List sessions by what their records have, those with the newest records first
+    Sessions(Box<SessionsArgs>),
+    /// List findings that are open, explained or accepted, or count them by rule
+    Findings(Box<FindingsArgs>),
+    /// Explain or accept findings, or open them again; the log records who decided, and why
+    Decide(Box<DecideArgs>),
+    /// List decisions about findings, the newest first
+    Decisions(DecisionsArgs),
+    /// List people, agents, credentials or tools, or show what one of them was used with
+    Identities(IdentitiesArgs),
+    /// List who read content and what was disclosed to whom, the newest first
+    Disclosures(DisclosuresArgs),
+    /// Export records, sessions, findings or disclosures to a file, or to a URL
+    Export(Box<ExportArgs>),
     /// Show one record. Its content is shown for a reason, which the log records first
     Show(Box<ShowArgs>),
     /// Serve the vault to other machines: the one process that has its key
@@ -105,6 +125,13 @@ impl Args {
         let (words, answer) = match self.what {
             What::Serve(serve) => return serve.run_until(self.vault, shutdown_signal()?, output).await,
             What::Show(show) => return show.run(&self.vault, output).await,
+            What::Sessions(sessions) => return sessions.run(&self.vault, output).await,
+            What::Findings(findings) => return findings.run(&self.vault, output).await,
+            What::Decide(decide) => return decide.run(&self.vault, output).await,
+            What::Decisions(decisions) => return decisions.run(&self.vault, output).await,
+            What::Identities(identities) => return identities.run(&self.vault, output).await,
+            What::Disclosures(disclosures) => return disclosures.run(&self.vault, output).await,
+            What::Export(export) => return export.run(&self.vault, output).await,
             What::Check => return check(&self.vault.open().await?.0, output).await,
             What::Compact => {
                 let (vault, access) = self.vault.open().await?;
@@ -180,10 +207,13 @@ async fn ask(desk: &OpenDesk, what: What, tenant: &str) -> anyhow::Result<(Strin
             classes.retain(|known| class.as_ref().is_none_or(|class| *class == known.class));
             shown(&classes)
         }
-        What::Show(_) | What::Serve(_) | What::Check | What::Compact | What::Rewrap { .. } => {
-            unreachable!("these are not asked of a desk")
-        }
+        _ => unreachable!("these are not asked of a desk here"),
     })
+}
+
+/// Where the log has a record, in words.
+fn entry(index: Option<u64>) -> String {
+    index.map_or_else(|| "not logged yet".to_owned(), |index| format!("index {index}"))
 }
 
 /// A retention period in whole days.

@@ -31,13 +31,19 @@ const DEFAULT_MAX_RATE: u32 = 864_000;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog witness --data ./witness --name witness.example.com/w1 --log-vkey \"$LOG_VKEY\"\n  \
-                        vouchlog witness --data ./witness --log-list logs.txt\n\n\
+                        vouchlog witness --data ./witness --log-list logs.txt\n  \
+                        vouchlog witness --data ./node-1 --name witness.example.com/w1 --log-list logs.txt \\\n    \
+                        --store postgres://witness@db.example.com/witness\n\n\
                         SIGHUP reads the list again."
 )]
 pub(crate) struct Args {
     /// The data directory, created with its key if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_WITNESS_DATA")]
     data: PathBuf,
+    /// Keep what was cosigned in this PostgreSQL database; --data then holds the keys alone. Several processes with one key may share it: copy
+    /// the key file and its .state file to each. Beyond this machine TLS is verified; the password may come from PGPASSWORD or a .pgpass file
+    #[arg(long, value_name = "URL", env = "VOUCHLOG_WITNESS_STORE")]
+    store: Option<String>,
     /// The witness's name, a URL without its scheme; required at the first start, then remembered
     #[arg(long, env = "VOUCHLOG_WITNESS_NAME")]
     name: Option<String>,
@@ -156,6 +162,9 @@ impl Args {
         if let Some(file) = &self.ml_dsa_key {
             builder = builder.ml_dsa_key(file);
         }
+        if let Some(url) = &self.store {
+            builder = builder.postgres(super::store::place(url)?);
+        }
         builder.open().map_err(|error| advise(&error))
     }
 
@@ -272,7 +281,12 @@ fn advise(error: &WitnessOpenError) -> anyhow::Error {
         WitnessOpenError::Store(StoreError::InUse) => {
             "stop the other process, or give this witness another --data directory".into()
         }
-        WitnessOpenError::Store(StoreError::Foreign(_)) => "give another --data directory".into(),
+        WitnessOpenError::Store(StoreError::Foreign(_)) => {
+            "give another --data directory, or with --store the database that holds what this witness cosigned".into()
+        }
+        WitnessOpenError::Store(StoreError::Io(_)) => {
+            "check the disk, or with --store the database, then start again; nothing was changed".into()
+        }
         WitnessOpenError::Store(_) => {
             "a witness must not continue with a damaged store: start a new one with another name and key, in another directory"
                 .into()

@@ -8,7 +8,7 @@ use vouchlog_pages::{
 };
 use vouchlog_session::plain;
 
-use super::made::{MAX_NAMED, Made, listed};
+use super::made::{MAX_NAMED, Provenance, listed};
 
 mod findings;
 mod quality;
@@ -17,7 +17,7 @@ mod streams;
 /// An audit, with what its page states beside the report.
 #[derive(Clone, Debug)]
 pub(crate) struct AuditMade<'a> {
-    pub(crate) made: Made<'a>,
+    pub(crate) made: Provenance<'a>,
     pub(crate) report: &'a AuditReport,
     /// What witnesses of the policy answered.
     pub(crate) witnesses: Vec<WitnessSeen>,

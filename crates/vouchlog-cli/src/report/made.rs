@@ -15,7 +15,7 @@ pub(super) const MAX_NAMED: usize = 12;
 
 /// How a page was made.
 #[derive(Clone, Debug)]
-pub(crate) struct Made<'a> {
+pub(crate) struct Provenance<'a> {
     /// When.
     pub(crate) at: Timestamp,
     /// The log's keys, if they were given.
@@ -26,7 +26,7 @@ pub(crate) struct Made<'a> {
     pub(crate) source: String,
 }
 
-impl Made<'_> {
+impl Provenance<'_> {
     /// The facts that every page begins with.
     pub(super) fn facts(&self) -> Markup {
         html! {

@@ -1,32 +1,22 @@
 //! A session as a working paper: what is wrong first, then the answers, then what happened, step by step.
 //!
 //! The first page is useful by itself: it has the findings, the answers and the first records. A session with more records goes on in
-//! files beside it, [`PAGE`] records each, and every finding links to the record it is about.
+//! files beside it, 50 records each, and every finding links to the record it is about.
 
 use maud::{Markup, html};
-use vouchlog_grading::{Answer, Severity};
-use vouchlog_pages::{
-    CheckedItem, Page, Tone, Width, coverage, grouped, limits, moment, pager, status, thousands,
+use vouchlog_console::drawn::{
+    CHECK, Findings, NOT_PROVEN, OnPage, PROVEN, Pages, answers, entries, proven, sentence, timeline_section,
 };
-use vouchlog_session::{ReasonedAnswer, Timeline};
+use vouchlog_grading::Answer;
+use vouchlog_pages::{CheckedItem, Page, Tone, Width, coverage, grouped, limits, moment, thousands};
+use vouchlog_session::Timeline;
 
-use super::limits::{CHECK, NOT_PROVEN, PROVEN};
-use super::made::Made;
-use findings::Findings;
-
-mod findings;
-mod record;
-mod timeline;
-
-/// Records of one page.
-const PAGE: usize = 50;
-/// Reasons below an answer; the rest folds out.
-const REASONS: usize = 3;
+use super::made::Provenance;
 
 /// What a session's page states beside the session.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionMade<'a> {
-    pub(crate) made: Made<'a>,
+    pub(crate) made: Provenance<'a>,
     /// The basis on which content was read; none if it was not.
     pub(crate) content: Option<&'a str>,
     /// Reports about the log that were given.
@@ -42,13 +32,17 @@ pub(crate) struct ReportFile {
 
 /// The pages of a session. The first has the name `name`, the others are named after it.
 pub(crate) fn session(timeline: &Timeline, made: &SessionMade<'_>, name: &str) -> Vec<ReportFile> {
-    let pages = Pages::of(timeline, name);
+    let names = names(timeline.records.len(), name);
+    let pages = Pages::new(names.iter().map(|name| link(name)).collect(), timeline.records.len());
     let all = Findings::of(timeline);
-    let mut files = Vec::with_capacity(pages.names.len());
-    for (number, file) in pages.names.iter().enumerate() {
+    let mut files = Vec::with_capacity(names.len());
+    for (number, file) in names.iter().enumerate() {
         let drawn = pages.on(number);
-        let main =
-            if number == 0 { first(timeline, made, &drawn, &all) } else { further(timeline, made, &drawn) };
+        let main = if number == 0 {
+            first(timeline, made, &drawn, &all)
+        } else {
+            further(timeline, made, &drawn, number)
+        };
         let title = match number {
             0 => format!("Session {}", timeline.session),
             _ => format!("Session {}, page {}", timeline.session, number + 1),
@@ -59,63 +53,11 @@ pub(crate) fn session(timeline: &Timeline, made: &SessionMade<'_>, name: &str) -
     files
 }
 
-/// Which record is on which page.
-struct Pages {
-    names: Vec<String>,
-    links: Vec<String>,
-    records: usize,
-}
-
-impl Pages {
-    fn of(timeline: &Timeline, name: &str) -> Self {
-        let records = timeline.records.len();
-        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "html"));
-        let further = (2..=records.div_ceil(PAGE)).map(|number| format!("{stem}-{number}.{extension}"));
-        let names: Vec<String> = [name.to_owned()].into_iter().chain(further).collect();
-        let links = names.iter().map(|name| link(name)).collect();
-        Self { names, links, records }
-    }
-
-    fn on(&self, number: usize) -> OnPage<'_> {
-        OnPage { pages: self, number }
-    }
-}
-
-/// The pages, seen from one of them.
-struct OnPage<'p> {
-    pages: &'p Pages,
-    number: usize,
-}
-
-impl OnPage<'_> {
-    /// Places of the records on this page.
-    fn records(&self) -> std::ops::Range<usize> {
-        let first = self.number * PAGE;
-        first..(first + PAGE).min(self.pages.records)
-    }
-
-    /// A link to an anchor of a record.
-    fn href(&self, record: usize, anchor: &str) -> String {
-        let page = record / PAGE;
-        if page == self.number {
-            return format!("#{anchor}");
-        }
-        format!("{}#{anchor}", self.pages.links.get(page).map_or("", String::as_str))
-    }
-
-    fn pager(&self) -> Markup {
-        let records = self.records();
-        let words = match self.pages.records {
-            0 => "No records".to_owned(),
-            all => format!(
-                "Records {} to {} of {}",
-                records.start + 1,
-                thousands(records.end as u64),
-                thousands(all as u64)
-            ),
-        };
-        pager(words, &self.pages.links, self.number)
-    }
+/// Names of the files of so many records, the first as it was given.
+fn names(records: usize, name: &str) -> Vec<String> {
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "html"));
+    let further = (2..=Pages::count(records)).map(|number| format!("{stem}-{number}.{extension}"));
+    [name.to_owned()].into_iter().chain(further).collect()
 }
 
 /// A file's name as a relative link. What could be read as another place, or as markup, is encoded.
@@ -133,35 +75,12 @@ fn link(name: &str) -> String {
 }
 
 fn first(timeline: &Timeline, made: &SessionMade<'_>, page: &OnPage<'_>, all: &Findings<'_>) -> Markup {
-    let summary = &timeline.summary;
     html! {
         (head(timeline, made))
         (all.alarm())
-        section aria-labelledby="h-q" {
-            h2.vh #h-q { "Six questions" }
-            div.qs {
-                (question("Who authorised it?", &summary.authorised, KNOWN))
-                (question("What identity executed it?", &summary.executor, KNOWN))
-                (question("Was the credential valid at that moment?", &summary.credential, YES_NO))
-                (question("Which data was involved?", &summary.data, KNOWN))
-                (question("What did policy decide?", &summary.policy, FOLLOWED))
-                (question("Is anything missing?", &summary.complete, COMPLETE))
-            }
-        }
-        @if !summary.notes.is_empty() {
-            section aria-labelledby="h-n" {
-                h2.sec-h #h-n { "To know" }
-                ul.dots { @for note in &summary.notes { li { (note) } } }
-            }
-        }
-        @if !summary.happened.is_empty() {
-            section aria-labelledby="h-w" {
-                h2.sec-h #h-w { "What happened" }
-                ul.dots { @for sentence in &summary.happened { li { (sentence) } } }
-            }
-        }
+        (answers(&timeline.summary))
         (all.section(timeline, page))
-        (timeline::section(timeline, page))
+        (timeline_section(timeline, page))
         (covered(timeline, made))
         section aria-labelledby="h-l" {
             h2.sec-h #h-l { "What this report shows" }
@@ -177,17 +96,17 @@ fn first(timeline: &Timeline, made: &SessionMade<'_>, page: &OnPage<'_>, all: &F
 }
 
 /// A page after the first: its records, and the way back.
-fn further(timeline: &Timeline, made: &SessionMade<'_>, page: &OnPage<'_>) -> Markup {
+fn further(timeline: &Timeline, made: &SessionMade<'_>, page: &OnPage<'_>, number: usize) -> Markup {
     let records = page.records();
     html! {
         p.crumb {
-            a href=(page.pages.links.first().map_or("", String::as_str)) { "Session " (timeline.session) }
+            a href=(page.first()) { "Session " (timeline.session) }
             span aria-hidden="true" { "/" }
-            span { "page " (page.number + 1) }
+            span { "page " (number + 1) }
         }
         h1 { "Records " (records.start + 1) " to " (records.end) " of session " (timeline.session) }
-        (timeline::section(timeline, page))
-        (made.made.foot(&format!("Session {}, page {}", timeline.session, page.number + 1)))
+        (timeline_section(timeline, page))
+        (made.made.foot(&format!("Session {}, page {}", timeline.session, number + 1)))
     }
 }
 
@@ -219,29 +138,6 @@ fn head(timeline: &Timeline, made: &SessionMade<'_>) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// The first and the last entry of the session's records.
-fn entries(timeline: &Timeline) -> Option<(u64, u64)> {
-    let indexes = timeline.records.iter().filter_map(|record| Some(record.place?.index.get()));
-    indexes.clone().min().zip(indexes.max())
-}
-
-/// How far the records are proven, in words.
-fn proven(timeline: &Timeline) -> Markup {
-    let proven = timeline.summary.proven;
-    let parts = [
-        (proven.witnessed, Tone::Good, "witnessed"),
-        (proven.signed, Tone::Warning, "signed by the log only"),
-        (proven.waiting, Tone::Waiting, "waiting to be logged"),
-        (proven.missing, Tone::Bad, "without a proof"),
-    ];
-    html! {
-        @for (number, tone, words) in parts.into_iter().filter(|(number, ..)| *number > 0) {
-            span.part { (status(tone, &format!("{} {words}", thousands(number as u64)))) }
-        }
-        @if timeline.records.is_empty() { "no records" }
     }
 }
 
@@ -305,57 +201,4 @@ fn covered(timeline: &Timeline, made: &SessionMade<'_>) -> Markup {
         add(Tone::None, what, why.to_owned());
     }
     coverage(&items)
-}
-
-/// With a capital and a full stop.
-fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let stop = if words.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{stop}", chars.as_str())
-}
-
-type Words = [&'static str; 3];
-const KNOWN: Words = ["Known", "Not known", "Not determined"];
-const FOLLOWED: Words = ["Followed", "Not followed", "Not determined"];
-const COMPLETE: Words = ["Nothing missing", "Something is missing", "Not determined"];
-const YES_NO: Words = ["Yes", "No", "Not determined"];
-
-fn answer(answer: Answer, [yes, no, unknown]: Words) -> Markup {
-    match answer {
-        Answer::Yes => status(Tone::Good, yes),
-        Answer::No => status(Tone::Bad, no),
-        Answer::Indeterminate => status(Tone::Unknown, unknown),
-    }
-}
-
-fn question(question: &str, reply: &ReasonedAnswer, words: Words) -> Markup {
-    let (shown, folded) = reply.reasons.split_at(reply.reasons.len().min(REASONS));
-    html! {
-        div.q {
-            h3 { (question) }
-            p.a { (answer(reply.answer, words)) }
-            p { (sentence(&reply.words)) }
-            @if !shown.is_empty() {
-                ul.why { @for reason in shown { li { (reason) } } }
-            }
-            @if !folded.is_empty() {
-                details.why {
-                    summary { (grouped(folded.len() as u64, "more reason", "more reasons")) }
-                    ul.why { @for reason in folded { li { (reason) } } }
-                }
-            }
-        }
-    }
-}
-
-/// How a finding is called: its word, and what it looks like.
-fn severity(severity: Severity) -> (Tone, &'static str) {
-    match severity {
-        Severity::Critical => (Tone::Bad, "Critical"),
-        Severity::Error => (Tone::Bad, "Error"),
-        Severity::Warn => (Tone::Warning, "Warning"),
-        Severity::Indeterminate => (Tone::Unknown, "Not determined"),
-        Severity::Info => (Tone::Info, "Info"),
-    }
 }

@@ -9,7 +9,7 @@ use vouchlog_auditor::{
 use vouchlog_record::{Record, RecordId};
 use vouchlog_session::{ProofState, SessionContext, SessionRecord, Timeline, plain, sample};
 
-use super::{AuditMade, EvidenceName, Made, SessionMade, WitnessSeen, text};
+use super::{AuditMade, EvidenceName, Provenance, SessionMade, WitnessSeen, text};
 
 const SESSIONS: [(&str, &str); 3] =
     [("complete", sample::COMPLETE), ("broken", sample::BROKEN), ("empty", sample::EMPTY)];
@@ -68,9 +68,9 @@ fn text_fits_its_width_and_colours_add_nothing() {
     }
 }
 
-fn made<'a>() -> Made<'a> {
+fn made<'a>() -> Provenance<'a> {
     let at = "2026-11-27T09:14:20Z".parse().unwrap();
-    Made { at, keys: Vec::new(), policy: None, source: "the vault ./vault".to_owned() }
+    Provenance { at, keys: Vec::new(), policy: None, source: "the vault ./vault".to_owned() }
 }
 
 /// The pages of a session.

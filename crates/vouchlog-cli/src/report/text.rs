@@ -12,13 +12,13 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
+use vouchlog_console::drawn::{CHECK, NOT_PROVEN, PROVEN, clock};
 use vouchlog_grading::{Answer, Severity};
 use vouchlog_session::{
     Line, ProofState, ReasonedAnswer, ShownFinding, State, Step, Timeline, TimelineRecord,
 };
 
-use super::limits::{CHECK, MAX_CRITICAL, NOT_PROVEN, PROVEN};
+use super::limits::MAX_CRITICAL;
 use super::wrap::wrap;
 use crate::terminal;
 
@@ -279,12 +279,6 @@ impl Page {
             (true, at) => (format!("{index:>8} {proof} "), format!("{at} {}", line.words)),
         }
     }
-}
-
-/// The time of a line in the timeline, to the millisecond: decisions and calls of one second keep a visible order.
-pub(super) fn clock(at: Timestamp) -> String {
-    let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
-    at.strftime("%H:%M:%S%.f").to_string()
 }
 
 /// The heading of what is critical.

@@ -167,7 +167,7 @@ fn row(log: &WitnessedLog) -> Markup {
             }
             td.full role="cell" { (state(log)) }
             td.n role="cell" data-l="Last size" { (latest.map_or_else(|| "–".to_owned(), |head| thousands(head.size))) }
-            td.n role="cell" data-l="Cosigned" { @match latest.and_then(|head| head.cosigned_at).and_then(time) { Some(at) => (moment(at)), None => "–" } }
+            td.n.full role="cell" data-l="Cosigned" { @match latest.and_then(|head| head.cosigned_at).and_then(time) { Some(at) => (moment(at)), None => "–" } }
             td.full role="cell" { @match latest { Some(head) => (digest(&head.root)), None => "–" } }
         }
     }

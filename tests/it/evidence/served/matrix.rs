@@ -22,7 +22,7 @@ enum Reach {
     Every,
 }
 
-const CELLS: [Cell; 21] = [
+const CELLS: [Cell; 30] = [
     cell("find-records", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
     cell("list-sessions", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
     cell("open-session", session, &["read-metadata"], Reach::Tenant),
@@ -34,6 +34,15 @@ const CELLS: [Cell; 21] = [
     cell("count-records", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
     cell("list-holds", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
     cell("list-retention", |_| json!({}), &["read-metadata"], Reach::Any),
+    cell("list-findings", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("count-findings", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("list-decisions", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("list-identities", identities, &["read-metadata"], Reach::Tenant),
+    cell("show-identity", identity, &["read-metadata"], Reach::Tenant),
+    cell("list-disclosures", record, &["read-metadata"], Reach::Tenant),
+    cell("export", export, &["read-metadata"], Reach::Tenant),
+    cell("export", export_of_content, &["read-content", "read-metadata"], Reach::Tenant),
+    cell("decide-findings", decision, &["review"], Reach::Tenant),
     cell("present", fields, &["disclose", "read-metadata"], Reach::Tenant),
     cell("bundle-session", bundle, &["disclose", "read-metadata"], Reach::Tenant),
     cell("place-hold", hold, &["erase"], Reach::Tenant),
@@ -71,6 +80,26 @@ fn record_with_content(tenant: &str) -> Value {
     json!({ "tenant": tenant, "record": format!("r-{tenant}"), "content": { "basis": "case" } })
 }
 
+fn identities(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "facet": "agent" })
+}
+
+fn identity(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "facet": "session", "value": format!("s-{tenant}") })
+}
+
+fn export(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "what": "findings", "format": "ocsf" })
+}
+
+fn export_of_content(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "format": "json-lines", "content": { "basis": "case" } })
+}
+
+fn decision(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "code": "R01", "records": [format!("flawed-{tenant}")], "state": "explained", "reason": "TICKET-1" })
+}
+
 fn receipts(tenant: &str) -> Value {
     json!({ "tenant": tenant, "records": [format!("r-{tenant}")], "policy": "quorum none\n" })
 }
@@ -103,7 +132,7 @@ fn erasure(tenant: &str) -> Value {
     json!({ "tenant": tenant, "target": { "record": format!("owed-{tenant}") }, "basis": "none" })
 }
 
-const PRINCIPALS: [(&str, &str, Option<&str>); 20] = [
+const PRINCIPALS: [(&str, &str, Option<&str>); 23] = [
     ("submit of default", "submit", Some("default")),
     ("submit of acme", "submit", Some("acme")),
     ("submit of all", "submit", None),
@@ -119,11 +148,14 @@ const PRINCIPALS: [(&str, &str, Option<&str>); 20] = [
     ("erase of default", "erase", Some("default")),
     ("erase of acme", "erase", Some("acme")),
     ("erase of all", "erase", None),
+    ("review of default", "review", Some("default")),
+    ("review of acme", "review", Some("acme")),
+    ("review of all", "review", None),
     ("admin", "admin", None),
     ("investigator of default", "read-metadata,read-content,disclose", Some("default")),
     ("investigator of acme", "read-metadata,read-content,disclose", Some("acme")),
     ("investigator of all", "read-metadata,read-content,disclose", None),
-    ("everything of acme", "submit,read-metadata,read-content,disclose,erase", Some("acme")),
+    ("everything of acme", "submit,read-metadata,read-content,disclose,erase,review", Some("acme")),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

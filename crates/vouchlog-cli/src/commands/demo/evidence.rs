@@ -83,6 +83,7 @@ async fn record_and_show(
         paths: &fields,
         basis: "demo",
         scope: DisclosureScope::Presented,
+        recipient: None,
     };
     let made = custodian.present(owner, request, Proofs::Fetched).await.map_err(advise)?;
     let presentation = made.into_iter().next().context("one presentation for one record")?;

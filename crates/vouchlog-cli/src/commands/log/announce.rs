@@ -36,7 +36,7 @@ pub(super) struct Args {
 }
 
 /// How a witness responded.
-enum Told {
+enum WitnessResponse {
     TookNote,
     /// It has cosigned what the log's key signed beyond the end, or beside it.
     Contradicts(String),
@@ -56,12 +56,12 @@ impl Args {
         let mut failed = None;
         for url in urls {
             let (word, words) = match tell(&url, &text, size).await {
-                Told::TookNote => ("told", format!("cosigns nothing beyond {size} entries")),
-                Told::Contradicts(error) => {
+                WitnessResponse::TookNote => ("told", format!("cosigns nothing beyond {size} entries")),
+                WitnessResponse::Contradicts(error) => {
                     outcome = Outcome::Finding;
                     ("contradicts", format!("HAS COSIGNED SOMETHING ELSE: {error}"))
                 }
-                Told::Failed(error) => {
+                WitnessResponse::Failed(error) => {
                     failed.get_or_insert_with(|| format!("{url}: {error}"));
                     ("failed", format!("was not notified: {error}"))
                 }
@@ -82,21 +82,21 @@ impl Args {
     }
 }
 
-async fn tell(url: &str, proof: &str, size: u64) -> Told {
+async fn tell(url: &str, proof: &str, size: u64) -> WitnessResponse {
     let witness = match witness(url, &connections::to_witnesses()) {
         Ok(witness) => witness,
-        Err(error) => return Told::Failed(error.to_string()),
+        Err(error) => return WitnessResponse::Failed(error.to_string()),
     };
     match witness.retire_log(proof.to_owned()).await {
-        Ok(_) => Told::TookNote,
+        Ok(_) => WitnessResponse::TookNote,
         Err(error) => match error.kind {
-            ErrorKind::Conflict { size: cosigned } if cosigned < size => {
-                Told::Failed(format!("it has cosigned {cosigned} of the log's {size} entries so far"))
-            }
+            ErrorKind::Conflict { size: cosigned } if cosigned < size => WitnessResponse::Failed(format!(
+                "it has cosigned {cosigned} of the log's {size} entries so far"
+            )),
             ErrorKind::Conflict { .. } | ErrorKind::Inconsistent | ErrorKind::Retired => {
-                Told::Contradicts(error.to_string())
+                WitnessResponse::Contradicts(error.to_string())
             }
-            _ => Told::Failed(error.to_string()),
+            _ => WitnessResponse::Failed(error.to_string()),
         },
     }
 }

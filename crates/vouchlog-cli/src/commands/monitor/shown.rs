@@ -12,7 +12,7 @@ use crate::commands::paper;
 use crate::report::{MonitorMade, monitor};
 
 /// What stays the same while a monitor runs, and where the rest is.
-pub(super) struct Shown {
+pub(super) struct MonitorPages {
     origin: String,
     source: String,
     vkeys: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct Shown {
     memory: Arc<Mutex<MonitorMemory>>,
 }
 
-impl Shown {
+impl MonitorPages {
     pub(super) fn new(
         subject: &Subject,
         interval: Duration,

@@ -6,25 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use parking_lot::Mutex;
-use reqwest::{Client, StatusCode, Url, header, redirect};
 use tokio::sync::mpsc;
 use vouchlog_auditor::monitor::{MonitorMemory, NewFinding};
-use vouchlog_outbound::{Reach, parse};
-use vouchlog_runtime::Backoff;
 
-use super::watched::{Told, Watched};
-use crate::advice::Advice;
-use crate::connections;
+use super::watched::{Recipient, Watched};
+use crate::commands::poster::Poster;
 
-/// How long a webhook may take to answer.
-const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
-/// Attempts at a webhook after the first failed; then the finding is given up.
-const RETRIES: u32 = 4;
-/// The waits before the first and the last retry.
-const FIRST_WAIT: Duration = Duration::from_secs(2);
-const MAX_WAIT: Duration = Duration::from_secs(16);
 /// How long a command may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is looked at.
@@ -33,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Who is notified.
 #[derive(Clone, Debug)]
 pub(super) struct Tellers {
-    pub(super) webhook: Option<Webhook>,
+    pub(super) webhook: Option<Poster>,
     pub(super) exec: Option<String>,
 }
 
@@ -55,11 +43,11 @@ pub(super) async fn run(
 impl Tellers {
     async fn post(&self, news: &NewFinding, watched: &Watched) {
         let Some(webhook) = &self.webhook else { return };
-        let told = webhook.post(&news.json().to_string()).await;
+        let told = webhook.post("application/json", &news.json().to_string()).await;
         if let Err(error) = &told {
             tracing::error!(finding = %news.kind, error, "the webhook call failed for good");
         }
-        watched.told(Told::Webhook, told.is_ok());
+        watched.told(Recipient::Webhook, told.is_ok());
     }
 
     async fn run(&self, news: &NewFinding, watched: &Watched) {
@@ -74,71 +62,8 @@ impl Tellers {
             Ok(status) => tracing::error!(%finding, %status, "the command failed"),
             Err(error) => tracing::error!(%finding, %error, "the command failed"),
         }
-        watched.told(Told::Exec, ended.is_ok_and(|status| status.success()));
+        watched.told(Recipient::Exec, ended.is_ok_and(|status| status.success()));
     }
-}
-
-/// Where findings are sent. Its URL may hold a secret, so it is never shown.
-#[derive(Clone, Debug)]
-pub(super) struct Webhook {
-    client: Client,
-    url: Url,
-}
-
-impl Webhook {
-    /// Nothing is sent to an address that is out of reach.
-    pub(super) fn new(url: &str, reach: Reach) -> anyhow::Result<Self> {
-        let parsed = parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = parsed.ok_or_else(|| {
-            Advice::error(
-                "--webhook is not a URL",
-                "use an http:// or https:// URL, as given by the receiver",
-            )
-        })?;
-        let security = connections::security();
-        security.check(&url).context("--webhook")?;
-        // A redirect turns a POST into a GET, which delivers nothing.
-        let client = Client::builder().timeout(WEBHOOK_TIMEOUT).redirect(redirect::Policy::none());
-        let client = client.user_agent(concat!("vouchlog/", env!("CARGO_PKG_VERSION")));
-        let client = reach.limit(security.apply(client)?, &url).map_err(|error| {
-            Advice::error(
-                format!("--webhook: {error}"),
-                "use a public address, or allow others with --allow-private-addresses",
-            )
-        })?;
-        Ok(Self { client: client.build().context("the HTTP client could not be created")?, url })
-    }
-
-    /// Sends a finding, again after a while if it was not taken.
-    async fn post(&self, json: &str) -> Result<(), String> {
-        let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
-        loop {
-            let Err((error, may_pass)) = self.attempt(json).await else { return Ok(()) };
-            if !may_pass || backoff.failures() == RETRIES {
-                return Err(error);
-            }
-            tracing::warn!(error, "the webhook call failed; retrying");
-            tokio::time::sleep(backoff.next_wait()).await;
-        }
-    }
-
-    /// What went wrong, and whether it may go better later.
-    async fn attempt(&self, json: &str) -> Result<(), (String, bool)> {
-        let request = self.client.post(self.url.clone()).header(header::CONTENT_TYPE, "application/json");
-        let answer = request.body(json.to_owned()).send().await;
-        let status = answer.map_err(|error| (chain(&error.without_url()), true))?.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-        Err((format!("it returned {status}"), status.is_server_error() || passes))
-    }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Runs the command in a shell and waits for its end, within bounds. What it prints goes to standard error.
@@ -186,25 +111,6 @@ fn shell(command: &str) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_webhook_is_an_http_url_and_is_not_repeated_in_errors() {
-        let webhook = |url| Webhook::new(url, Reach::Public);
-        assert!(webhook("https://alerts.example.com/x?token=secret").is_ok());
-        assert!(webhook("http://127.0.0.1:9/x?token=secret").is_ok(), "this machine");
-        for wrong in [
-            "alerts.example.com/secret",
-            "ftp://alerts.example.com/secret",
-            "secret",
-            "http://alerts.example.com/secret",
-            "https://10.0.0.1/secret",
-            "https://[::ffff:169.254.169.254]/secret",
-        ] {
-            let error = format!("{:#}", webhook(wrong).unwrap_err());
-            assert!(!error.contains("secret"), "{error}");
-        }
-        assert!(Webhook::new("https://10.0.0.1/secret", Reach::Anywhere).is_ok());
-    }
 
     #[cfg(unix)]
     #[test]

@@ -51,7 +51,7 @@ pub(super) enum Ended<'a> {
 struct MonitorMetrics {
     audits: Family<OutcomeLabel, Counter>,
     findings: Family<CodeLabel, Counter>,
-    told: Family<ToldLabels, Counter>,
+    told: Family<NoticeLabels, Counter>,
     entries: Counter,
     size: Gauge,
     success: Gauge,
@@ -80,14 +80,14 @@ struct LogLabel {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ToldLabels {
+struct NoticeLabels {
     to: &'static str,
     outcome: &'static str,
 }
 
 /// Who was told a finding.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Told {
+pub(super) enum Recipient {
     Webhook,
     Exec,
 }
@@ -144,13 +144,13 @@ impl Watched {
     }
 
     /// A finding was delivered, or given up.
-    pub(super) fn told(&self, to: Told, is_done: bool) {
+    pub(super) fn told(&self, to: Recipient, is_done: bool) {
         let outcome = if is_done { "done" } else { FAILED };
         let to = match to {
-            Told::Webhook => "webhook",
-            Told::Exec => "exec",
+            Recipient::Webhook => "webhook",
+            Recipient::Exec => "exec",
         };
-        self.metrics.told.get_or_create(&ToldLabels { to, outcome }).inc();
+        self.metrics.told.get_or_create(&NoticeLabels { to, outcome }).inc();
     }
 
     /// The audits since the start, the newest first; at most [`MAX_RUNS`].
@@ -275,7 +275,7 @@ mod tests {
         let (watched, registry) = watched(Duration::from_secs(60));
         watched.ended(&Ended::Audited(&clean()), Duration::from_millis(5), 77);
         watched.found(FindingKind::SplitView);
-        watched.told(Told::Webhook, false);
+        watched.told(Recipient::Webhook, false);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for line in [

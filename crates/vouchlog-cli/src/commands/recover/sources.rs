@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bytes::Bytes;
+use vouchlog::objects::ObjectUrl;
 use vouchlog::{ErrorKind, LogReader, Origin, VerifyingKey};
 use vouchlog_client::TileReader;
 use vouchlog_merkle::{EntryBundle, TILE_WIDTH, TileId, TreeHead};
@@ -65,7 +66,10 @@ impl Source {
     /// Tiles in a directory or at a URL.
     pub(super) async fn tiles(place: &str, origin: &Origin, key: &VerifyingKey) -> anyhow::Result<Self> {
         let is_url = place.starts_with("http://") || place.starts_with("https://");
-        let reader = if is_url { remote::tiles(place)? } else { TileReader::directory(place) };
+        let reader = match is_url || ObjectUrl::is_one(place) {
+            true => remote::reader(place)?,
+            false => TileReader::directory(place),
+        };
         let mut source = Self {
             name: place.to_owned(),
             known: Vec::new(),

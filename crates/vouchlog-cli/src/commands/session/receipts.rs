@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context as _;
-use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, VerifyingKey};
-use vouchlog_desk::{OpenedRecord, RecordRow, RenewReceipts, RenewedReceipts, limits::MAX_NAMED_RECORDS};
+use vouchlog_desk::{
+    OpenedRecord, ReceiptError, ReceiptJudge, RecordRow, RenewReceipts, RenewedReceipts,
+    limits::MAX_NAMED_RECORDS,
+};
 use vouchlog_note::limits::MAX_POLICY_BYTES;
 use vouchlog_record::RecordId;
 use vouchlog_session::ProofState;
@@ -30,14 +31,8 @@ pub(super) struct Judge<'a> {
 /// How far records are proven, and what the reader must know of it.
 #[derive(Default)]
 pub(super) struct Judged {
-    states: BTreeMap<RecordId, ProofState>,
+    pub(super) states: BTreeMap<RecordId, ProofState>,
     pub(super) notes: Vec<String>,
-}
-
-impl Judged {
-    pub(super) fn state(&self, id: &RecordId) -> ProofState {
-        self.states.get(id).cloned().unwrap_or(ProofState::Missing)
-    }
 }
 
 impl Judge<'_> {
@@ -100,28 +95,10 @@ impl Judge<'_> {
 
     /// How far it is proven that the log has the record.
     fn state(&self, row: &RecordRow, proof: Option<&str>) -> anyhow::Result<ProofState> {
-        let (Some(proof), Some(log)) = (proof, self.log) else {
-            let waits = row.place.is_none() && proof.is_none();
-            return Ok(if waits { ProofState::Waiting } else { ProofState::Signed });
-        };
-        let claim = || Ok::<_, anyhow::Error>(Claim::Digest(row.statement().map_err(desk::advise)?.digest));
-        let policy = self.policy.map(|(policy, _)| policy);
-        let verified = verify(proof.as_bytes(), log, policy, claim()?);
-        if let (Err(_), Some(_)) = (&verified, policy) {
-            // A receipt may be older than its cosignatures; the log's signature still has to hold.
-            verify(proof.as_bytes(), log, None, claim()?).with_context(|| row.id.to_string())?;
-            return Ok(ProofState::Signed);
-        }
-        let verified = verified.with_context(|| row.id.to_string())?;
-        if policy.is_none() {
-            return Ok(ProofState::Signed);
-        }
-        let name = |witness: &vouchlog_note::PolicyCosignature| {
-            String::from_utf8_lossy(witness.name().as_bytes()).into_owned()
-        };
-        Ok(ProofState::Witnessed {
-            by: verified.witnesses.iter().map(name).collect(),
-            until: verified.witnessed.map(|witnessed| witnessed.until),
+        let judge = ReceiptJudge { log: self.log, policy: self.policy.map(|(policy, _)| policy) };
+        judge.state(row, proof).map_err(|error| match error {
+            ReceiptError::Row(error) => desk::advise(error),
+            ReceiptError::Proof(error) => anyhow::Error::new(error).context(row.id.to_string()),
         })
     }
 }

@@ -1,16 +1,21 @@
 //! `vouchlog vault serve`: a daemon that alone has the vault's key.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context as _;
+use axum::Router;
 use serde_json::json;
+use vouchlog_console::ConsoleConfig;
 use vouchlog_desk::LocalDesk;
 use vouchlog_desk::serve::Service;
 use vouchlog_vault::{Access, Operation, Vault};
 
 use crate::advice::Advice;
+use crate::commands;
 use crate::commands::access::AccessArgs;
 use crate::commands::custody::{self, CustodyArgs, VaultArgs};
-use crate::commands::exposure::{TlsArgs, listen};
+use crate::commands::exposure::{TlsArgs, Transport, listen};
 use crate::commands::running::{EndArgs, Hangup, reload_on};
 use crate::commands::strangers::{AdminPort, StrangersArgs};
 use crate::output::{Outcome, Output};
@@ -25,11 +30,14 @@ use crate::telemetry::{self, TelemetryArgs};
                         --vault-token is the server's own principal: it needs the roles submit, read-metadata and erase, for all tenants. Callers\n\
                         send a token of the vault (`vouchlog vault grant`). With --access they may also be recognised by a token of an identity\n\
                         provider or a client certificate: the vault's principal of the same name then decides what they may do.\n\
-                        /openapi.json describes the interface."
+                        /openapi.json describes the interface. /console is for people: open it in a browser and sign in with a token."
 )]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     custody: CustodyArgs,
+    /// The witnesses whose cosignatures count in the console (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
+    policy: Option<PathBuf>,
     /// Listening address; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6964", env = "VOUCHLOG_VAULT_LISTEN")]
     listen: String,
@@ -61,7 +69,8 @@ impl ServeArgs {
         let access = self.access.open(&[address], None)?;
         let admin = self.strangers.admin_port(transport).await?;
         let (service, own) = self.service(&vault, access.access.clone()).await?;
-        let server = service.server(config).hosts(self.access.hosts()).tls(tls.clone());
+        let pages = self.console(Arc::clone(&service), transport)?;
+        let server = service.server(config, pages).hosts(self.access.hosts()).tls(tls.clone());
         self.announce(output, &vault, &transport.url(address), (access.access.is_on(), &admin));
         let watching = access.watch();
         let reloading = reload_on(hangup, tls, move || {
@@ -89,12 +98,21 @@ impl ServeArgs {
         Ok(end.outcome())
     }
 
+    /// The pages for browsers.
+    fn console(&self, service: Arc<Service>, transport: Transport) -> anyhow::Result<Router> {
+        let log = self.custody.log_vkey.clone().context("--log-vkey")?;
+        let policy = self.policy.as_deref().map(commands::policy).transpose()?;
+        let config = ConsoleConfig { is_tls: transport == Transport::Tls, log, policy };
+        Ok(vouchlog_console::router(service, config))
+    }
+
     fn announce(&self, output: Output, vault: &VaultArgs, url: &str, (is_on, admin): (bool, &AdminPort)) {
         let callers = if is_on { "tokens of the vault, and --access" } else { "tokens of the vault" };
         let place = vault.place();
         let words = format!(
             "The vault {place} is served at {url}\n  \
-               authentication {callers}\n\
+               authentication {callers}\n  \
+               console        {url}/console\n\
              {}Give --vault {url} and a token to each caller. Stop with Ctrl-C.",
             admin.line()
         );

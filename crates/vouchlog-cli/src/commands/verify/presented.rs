@@ -15,7 +15,7 @@ use crate::commands::key_status;
 use crate::commands::paper::{self, Paper};
 use crate::commands::session;
 use crate::output::{self, Outcome, Output};
-use crate::report::{Made, SessionMade};
+use crate::report::{Provenance, SessionMade};
 
 /// Verifies a presentation: every link from the fields to the log's key and its witnesses.
 pub(super) fn presentation(json: &[u8], trust: &LogTrust<'_>, output: Output) -> anyhow::Result<Outcome> {
@@ -43,7 +43,7 @@ pub(super) fn bundle(
     let timeline = verified.timeline();
     if let Some((file, source)) = html {
         let made = SessionMade {
-            made: Made {
+            made: Provenance {
                 at: paper::now(),
                 keys: vec![trust.log.clone()],
                 policy: trust.policy,
