@@ -29,5 +29,6 @@ measure() {
 for round in 1 2; do
   measure "huge-pages-$round" MIMALLOC_ALLOW_THP=1
   measure "small-pages-$round"
+  measure "small-pages-and-a-second-$round" MIMALLOC_PURGE_DELAY=1000
   measure "small-pages-and-no-delay-$round" MIMALLOC_PURGE_DELAY=0
 done

@@ -19,6 +19,8 @@ pub enum Target {
     Witness,
     /// `vouchlog collect` with an access file.
     Collector,
+    /// `vouchlog vault serve`, with a log behind it.
+    Vault,
     /// A command that reads a hostile server or file; the attack starts it.
     Command,
 }
@@ -30,6 +32,7 @@ impl Target {
             Self::Log => "log",
             Self::Witness => "witness",
             Self::Collector => "collector",
+            Self::Vault => "vault",
             Self::Command => "command",
         }
     }
@@ -40,7 +43,8 @@ impl Target {
 pub struct Context {
     /// The server under attack; for a command, where nothing listens.
     pub to: SocketAddr,
-    /// The attacker's token, if the server demands one: it is an emitter gone bad, of services and sessions of its own.
+    /// The attacker's token, if the server demands one: of an emitter gone bad, with services and sessions of its own, or of a user of one
+    /// tenant of a vault.
     pub token: Option<String>,
     /// The log's vkey.
     pub vkey: String,
@@ -68,7 +72,7 @@ impl Context {
 
 /// What an attack saw of the program under attack.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct Observation {
     /// Requests, frames or connections that were sent.
     pub sent: u64,
     /// What was wrong with the program's behaviour; nothing if all was as it must be.
@@ -77,7 +81,7 @@ pub struct Seen {
     pub peak: Option<u64>,
 }
 
-impl Seen {
+impl Observation {
     /// So many were sent, and nothing was wrong.
     pub(crate) fn sent(sent: impl TryInto<u64>) -> Self {
         Self { sent: sent.try_into().unwrap_or(u64::MAX), ..Self::default() }
@@ -89,7 +93,7 @@ impl Seen {
     }
 }
 
-type Run = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Seen>> + Send + Sync>;
+type Run = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Observation>> + Send + Sync>;
 
 /// How often an attack is carried out while the good client is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +126,7 @@ impl Attack {
     pub(crate) fn lasting<F, R>(class: &'static str, name: impl Into<String>, target: Target, run: F) -> Self
     where
         F: Fn(Context) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Seen>> + Send + 'static,
+        R: Future<Output = Result<Observation>> + Send + 'static,
     {
         Self::of(class, (name.into(), target, Pace::Lasting), run)
     }
@@ -130,7 +134,7 @@ impl Attack {
     pub(crate) fn repeated<F, R>(class: &'static str, name: impl Into<String>, target: Target, run: F) -> Self
     where
         F: Fn(Context) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Seen>> + Send + 'static,
+        R: Future<Output = Result<Observation>> + Send + 'static,
     {
         Self::of(class, (name.into(), target, Pace::Repeated), run)
     }
@@ -138,7 +142,7 @@ impl Attack {
     pub(crate) fn alone<F, R>(class: &'static str, name: impl Into<String>, target: Target, run: F) -> Self
     where
         F: Fn(Context) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Seen>> + Send + 'static,
+        R: Future<Output = Result<Observation>> + Send + 'static,
     {
         Self::of(class, (name.into(), target, Pace::Alone), run)
     }
@@ -152,7 +156,7 @@ impl Attack {
     fn of<F, R>(class: &'static str, (name, target, pace): (String, Target, Pace), run: F) -> Self
     where
         F: Fn(Context) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Seen>> + Send + 'static,
+        R: Future<Output = Result<Observation>> + Send + 'static,
     {
         let run: Run = Arc::new(move |context| Box::pin(run(context)));
         Self { class, name, target, pace, max_resident: None, run }
@@ -164,7 +168,7 @@ impl Attack {
     }
 
     /// Carries it out once.
-    pub async fn run(&self, context: Context) -> Result<Seen> {
+    pub async fn run(&self, context: Context) -> Result<Observation> {
         (self.run)(context).await
     }
 }

@@ -11,6 +11,7 @@ mod http1;
 mod json;
 mod logs;
 mod rebinding;
+mod vault;
 mod zipped;
 
 use crate::attack::Attack;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<Attack> {
         grpc::attacks(),
         frames::attacks(),
         doors::attacks(),
+        vault::attacks(),
         zipped::attacks(),
         floods::attacks(),
         holds::attacks(),

@@ -4,16 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use parking_lot::Mutex;
 use reqwest::{Client, RequestBuilder};
 use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use vouchlog_api::Appender as _;
 use vouchlog_client::{Connection, GrpcLog};
 use vouchlog_merkle::{ConsistencyProof, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{AddCheckpoint, Checkpoint, Origin, SignatureType, SignedCheckpoint, UnverifiedNote};
 use vouchlog_sequencer::testing::{ORIGIN, TestGateway, key, statements};
+
+use crate::attack::Target;
 
 /// How long the good client waits before a request counts as an error: as long as servers themselves take at most. What is slow shows
 /// in the percentiles.
@@ -45,7 +48,7 @@ struct Sample {
 
 /// What the good client met in a span of time.
 #[derive(Clone, Debug, Default)]
-pub struct Met {
+pub struct Experience {
     /// Requests that ended, well or not.
     pub requests: usize,
     /// Requests that failed, or were not answered in 30 s.
@@ -60,8 +63,26 @@ pub struct Met {
     pub health_p99: f64,
 }
 
-/// A client that goes on until it is dropped, and its tasks with it.
+/// A client that goes on until it is dropped, on a thread of its own: what attackers do in this program must not count as slowness of
+/// the server.
 pub(crate) struct Good {
+    requests: Requests,
+    _thread: Thread,
+}
+
+/// The client's thread, which ends when this is dropped.
+struct Thread(Option<Runtime>);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The requests that a client makes again and again, and what became of them.
+struct Requests {
     samples: Arc<Mutex<Vec<Sample>>>,
     tasks: JoinSet<()>,
 }
@@ -75,9 +96,9 @@ pub(crate) struct Places {
     pub(crate) token: Option<String>,
 }
 
-impl Good {
+impl Requests {
     /// A gateway, a reader and an orchestrator of a log.
-    pub(crate) async fn of_log(places: &Places) -> Result<Self> {
+    async fn of_log(places: &Places) -> Result<Self> {
         let log = GrpcLog::connect(&Connection::new(format!("http://{}", places.main)))
             .map_err(|error| anyhow!("the good client cannot connect: {error}"))?;
         let gateway = TestGateway::open(&log, GATEWAY).await;
@@ -108,7 +129,7 @@ impl Good {
     }
 
     /// A log and an orchestrator of a witness.
-    pub(crate) async fn of_witness(places: &Places) -> Result<Self> {
+    async fn of_witness(places: &Places) -> Result<Self> {
         let mut good = Self::begin(places)?;
         let url = format!("http://{}/add-checkpoint", places.main);
         let client = client(true)?;
@@ -120,7 +141,7 @@ impl Good {
     }
 
     /// An emitter and an orchestrator of a collector.
-    pub(crate) fn of_collector(places: &Places) -> Result<Self> {
+    fn of_collector(places: &Places) -> Result<Self> {
         let mut good = Self::begin(places)?;
         let (client, token) = (client(true)?, places.token.clone().unwrap_or_default());
         let url = format!("http://{}/v1/traces", places.main);
@@ -129,6 +150,23 @@ impl Good {
             number += 1;
             let request = client.post(&url).bearer_auth(&token).header("content-type", "application/json");
             read(request.body(trace(number)))
+        });
+        Ok(good)
+    }
+
+    /// An administrator, a reader and an orchestrator of a vault.
+    fn of_vault(places: &Places) -> Result<Self> {
+        let mut good = Self::begin(places)?;
+        let (client, token, main) = (client(true)?, places.token.clone().unwrap_or_default(), places.main);
+        let ask = move |name: &str, body: serde_json::Value| {
+            client.post(format!("http://{main}/v1/vault/{name}")).bearer_auth(&token).json(&body)
+        };
+        let set = ask.clone();
+        good.every(What::Write, move || {
+            read(set("set-retention", json!({ "class": "attacked", "seconds": 60 })))
+        });
+        good.every(What::Read, move || {
+            read(ask("find-records", json!({ "tenant": "default", "limit": 10 })))
         });
         Ok(good)
     }
@@ -155,10 +193,28 @@ impl Good {
             }
         });
     }
+}
+
+impl Good {
+    /// A client of that server.
+    pub(crate) async fn start(target: Target, places: Places) -> Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let started = runtime.spawn(async move {
+            match target {
+                Target::Log => Requests::of_log(&places).await,
+                Target::Witness => Requests::of_witness(&places).await,
+                Target::Collector => Requests::of_collector(&places),
+                Target::Vault => Requests::of_vault(&places),
+                Target::Command => bail!("a command is started by its attack"),
+            }
+        });
+        let thread = Thread(Some(runtime));
+        Ok(Self { requests: started.await??, _thread: thread })
+    }
 
     /// What it met from `begin` on. Requests that were under way then count if they failed.
-    pub(crate) fn met(&self, begin: Instant) -> Met {
-        let samples = self.samples.lock();
+    pub(crate) fn met(&self, begin: Instant) -> Experience {
+        let samples = self.requests.samples.lock();
         let within: Vec<&Sample> = samples
             .iter()
             .filter(|sample| {
@@ -167,7 +223,7 @@ impl Good {
             .collect();
         let p99 = |what| percentile(within.iter().filter(|it| it.what == what).map(|it| it.took).collect());
         let errors = || within.iter().filter_map(|sample| Some((sample.what, sample.error.as_ref()?)));
-        Met {
+        Experience {
             requests: within.len(),
             errors: errors().count(),
             first_error: errors().next().map(|(what, error)| format!("{what:?}: {error}")),
@@ -187,7 +243,7 @@ impl Good {
         };
         while begin.elapsed() < 2 * PATIENCE {
             {
-                let samples = self.samples.lock();
+                let samples = self.requests.samples.lock();
                 if kinds(&samples, Some(begin)) == kinds(&samples, None) {
                     return;
                 }

@@ -22,8 +22,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::runtime::Runtime;
 use vouchlog_faults::program::Program;
 
-pub use attack::{Attack, Context, Pace, Seen, Target};
-pub use good::Met;
+pub use attack::{Attack, Context, Observation, Pace, Target};
+pub use good::Experience;
 pub use report::{Report, Row};
 
 use classes::commands::NOWHERE;
@@ -137,32 +137,32 @@ pub async fn run(settings: &Settings, mut tell: impl FnMut(&Row)) -> Result<Repo
 
 /// Carries out each of them, as many at a time as go side by side; what they saw, in their order. In the long form again and again until
 /// the time is over, unless they last by themselves.
-async fn all_seen(group: &[Attack], context: &Context, begin: Instant) -> Result<Vec<Seen>> {
+async fn all_seen(group: &[Attack], context: &Context, begin: Instant) -> Result<Vec<Observation>> {
     let is_once = context.is_short || group.iter().any(|attack| attack.pace == Pace::Lasting);
     if is_once {
         return seen_once(group, context, AT_ONCE).await;
     }
     let alone = std::iter::repeat_n(group, AT_ONCE.div_ceil(group.len().max(1))).flatten().cloned();
     let round: Vec<Attack> = alone.collect();
-    let mut all = vec![Seen::default(); group.len()];
+    let mut all = vec![Observation::default(); group.len()];
     while begin.elapsed() < context.lasts {
         let seen = seen_once(&round, context, AT_ONCE).await?;
         for (nth, seen) in seen.into_iter().enumerate() {
             let sum = &mut all[nth % group.len()];
-            *sum = Seen { sent: sum.sent + seen.sent, ..std::mem::take(sum) }.with(seen.complaint);
+            *sum = Observation { sent: sum.sent + seen.sent, ..std::mem::take(sum) }.with(seen.complaint);
         }
     }
     Ok(all)
 }
 
-async fn seen_once(group: &[Attack], context: &Context, at_once: usize) -> Result<Vec<Seen>> {
+async fn seen_once(group: &[Attack], context: &Context, at_once: usize) -> Result<Vec<Observation>> {
     let each = group.iter().map(|attack| with_overtime(attack, context.clone()));
     futures::stream::iter(each).buffered(at_once).try_collect().await
 }
 
 async fn on_commands(group: &[Attack], context: Context) -> Result<Vec<Row>> {
     let seen = seen_once(group, &context, COMMANDS_AT_ONCE).await?;
-    let row = |(attack, seen): (&Attack, Seen)| Row {
+    let row = |(attack, seen): (&Attack, Observation)| Row {
         class: attack.class,
         name: attack.name.clone(),
         target: attack.target,
@@ -193,22 +193,22 @@ static ATTACKERS: LazyLock<Runtime> = LazyLock::new(|| {
     threads.expect("threads for attackers")
 });
 
-async fn carried_out(attack: &Attack, context: Context) -> Result<Seen> {
+async fn carried_out(attack: &Attack, context: Context) -> Result<Observation> {
     match attack.target {
         // It starts the command under test, which would inherit the priority.
         Target::Command => attack.run(context).await,
-        Target::Log | Target::Witness | Target::Collector => {
+        Target::Log | Target::Witness | Target::Collector | Target::Vault => {
             let attack = attack.clone();
             ATTACKERS.spawn(async move { attack.run(context).await }).await?
         }
     }
 }
 
-async fn with_overtime(attack: &Attack, context: Context) -> Result<Seen> {
+async fn with_overtime(attack: &Attack, context: Context) -> Result<Observation> {
     let patience = context.lasts + OVERTIME;
     match tokio::time::timeout(patience, carried_out(attack, context)).await {
         Ok(seen) => seen,
-        Err(_) => Ok(Seen::default()
+        Err(_) => Ok(Observation::default()
             .with(Some(format!("the attack did not come to an end in {} s", patience.as_secs())))),
     }
 }
@@ -216,7 +216,7 @@ async fn with_overtime(attack: &Attack, context: Context) -> Result<Seen> {
 async fn on_server(
     group: &[Attack],
     subject: &mut Subject,
-    before: &Met,
+    before: &Experience,
     context: &Context,
 ) -> Result<Vec<Row>> {
     let pid = subject.pid;
@@ -243,7 +243,7 @@ async fn on_server(
     if left > open + SLACK_DESCRIPTORS {
         shared.push(format!("{left} descriptors are left of {open} before"));
     }
-    let row = |(attack, seen): (&Attack, Seen)| Row {
+    let row = |(attack, seen): (&Attack, Observation)| Row {
         class: attack.class,
         name: attack.name.clone(),
         target: attack.target,
@@ -259,7 +259,7 @@ async fn on_server(
 }
 
 /// What the good client meets when nothing attacks. In the short form it is not measured.
-async fn quiet(subject: &Subject, context: &Context) -> Met {
+async fn quiet(subject: &Subject, context: &Context) -> Experience {
     let begin = Instant::now();
     if !context.is_short {
         tokio::time::sleep(context.lasts).await;

@@ -60,8 +60,10 @@ pub struct Overload {
     /// Thousands of idle connections and hundreds of slow ones, beside a good client.
     pub crowd: Row,
     /// As fast as it goes, with one request of each gateway under way.
+    pub fastest: Phase,
+    /// Twice as many gateways, which together offer just that.
     pub capacity: Phase,
-    /// Twice as much offered.
+    /// The same gateways, which offer twice as much.
     pub twice: Phase,
 }
 
@@ -88,8 +90,9 @@ impl Overload {
             )
         };
         format!(
-            "{}\n| phase | offered/s | admitted/s | shed | errors | p99 of admitted, ms |\n| --- | --- | --- | --- | --- | --- |\n{}{}\n{}\n",
+            "{}\n| phase | offered/s | admitted/s | shed | errors | p99 of admitted, ms |\n| --- | --- | --- | --- | --- | --- |\n{}{}{}\n{}\n",
             self.crowd().markdown(),
+            row("as fast as it goes", &self.fastest),
             row("capacity", &self.capacity),
             row("twice", &self.twice),
             if self.holds() { "holds" } else { "does not hold" }
@@ -105,7 +108,8 @@ impl Overload {
             })
         };
         json!({
-            "holds": self.holds(), "crowd": self.crowd().json(), "capacity": phase(&self.capacity), "twice": phase(&self.twice),
+            "holds": self.holds(), "crowd": self.crowd().json(), "fastest": phase(&self.fastest),
+            "capacity": phase(&self.capacity), "twice": phase(&self.twice),
         })
     }
 }
@@ -143,20 +147,23 @@ pub async fn run(program: &Program, lasts: Duration) -> Result<Overload> {
     let server = must_start(command, &folder.path().join("stderr")).await?;
     // As many gateways as it takes: twice as many admit hardly more.
     let (mut gateways, mut number) = (FEWEST, 1);
-    let mut capacity = phase(&server.url, (gateways, number), None, short).await?;
+    let mut fastest = phase(&server.url, (gateways, number), None, short).await?;
     while gateways < MOST {
         number += 1;
         let more = phase(&server.url, (2 * gateways, number), None, short).await?;
-        if more.admitted < GAIN * capacity.admitted {
+        if more.admitted < GAIN * fastest.admitted {
             break;
         }
-        (gateways, capacity) = (2 * gateways, more);
+        (gateways, fastest) = (2 * gateways, more);
     }
-    ensure!(capacity.admitted > 0.0, "the log admitted nothing");
-    // Each gateway of twice as many then offers as much as one of them had admitted.
-    let each = Duration::from_secs_f64(f64::from(gateways) / capacity.admitted);
-    let twice = phase(&server.url, (2 * gateways, number + 1), Some(each), lasts).await?;
-    Ok(Overload { crowd, capacity, twice })
+    ensure!(fastest.admitted > 0.0, "the log admitted nothing");
+    // The number of gateways stays the same: with twice as many that wait for each answer, an answer takes twice as long whatever is
+    // admitted.
+    let gateways = 2 * gateways;
+    let each = Duration::from_secs_f64(f64::from(gateways) / fastest.admitted);
+    let capacity = phase(&server.url, (gateways, number + 1), Some(each), short).await?;
+    let twice = phase(&server.url, (gateways, number + 2), Some(each / 2), lasts).await?;
+    Ok(Overload { crowd, fastest, capacity, twice })
 }
 
 /// Gateways, on streams of this number; each sends a request whenever one is due, or without `every` when the last is answered.

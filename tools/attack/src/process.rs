@@ -1,5 +1,6 @@
 //! What a process holds: resident memory and file descriptors, from `/proc`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,6 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinHandle;
+
+/// Where a log keeps files whose number grows with it: sealed segments, and runs of the lookup index.
+const GROWING: [&str; 2] = ["sealed", "index"];
 
 /// How often resident memory is sampled.
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
@@ -20,10 +24,22 @@ pub(crate) fn resident(pid: u32) -> Result<u64> {
     Ok(kib.ok_or_else(|| anyhow!("{path} has no VmRSS"))? * 1024)
 }
 
-/// Open file descriptors of a process.
+/// Open file descriptors of a process, but for those of the files that a log has more of the longer it is: of those it keeps a bounded
+/// number open, whoever reads them.
 pub(crate) fn descriptors(pid: u32) -> Result<usize> {
     let path = format!("/proc/{pid}/fd");
-    Ok(std::fs::read_dir(&path).with_context(|| path.clone())?.count())
+    let open = std::fs::read_dir(&path).with_context(|| path.clone())?;
+    let is_of_a_long_log = |file: &Path| {
+        GROWING
+            .iter()
+            .any(|folder| file.is_absolute() && file.components().any(|part| part.as_os_str() == *folder))
+    };
+    Ok(open
+        .filter(|entry| {
+            let file = entry.as_ref().ok().and_then(|entry| std::fs::read_link(entry.path()).ok());
+            !file.is_some_and(|file| is_of_a_long_log(&file))
+        })
+        .count())
 }
 
 /// Raises this process's own soft limit of open files to the hard one; returns the limit.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::attack::Target;
-use crate::good::Met;
+use crate::good::Experience;
 
 /// How much resident memory may grow during an attack: 64 MB.
 pub(crate) const MAX_GROWTH: u64 = 64_000_000;
@@ -30,9 +30,9 @@ pub struct Row {
     /// What the attack sent.
     pub sent: u64,
     /// What the good client met just before; nothing for commands.
-    pub before: Option<Met>,
+    pub before: Option<Experience>,
     /// What it met meanwhile.
-    pub during: Option<Met>,
+    pub during: Option<Experience>,
     /// How much resident memory grew at most, in bytes.
     pub growth: u64,
     /// The most there was of it.
@@ -98,14 +98,15 @@ impl Report {
         for row in &self.rows {
             let faults = row.faults(self.judges_latency);
             let verdict = if faults.is_empty() { "holds".to_owned() } else { faults.join("; ") };
-            let pair = |of: fn(&Met) -> f64| match (&row.before, &row.during) {
+            let pair = |of: fn(&Experience) -> f64| match (&row.before, &row.during) {
                 (Some(before), Some(during)) if of(before) > 0.0 => {
                     format!("{:.1} → {:.1}", of(before), of(during))
                 }
                 _ => "–".to_owned(),
             };
-            let count =
-                |of: fn(&Met) -> usize| row.during.as_ref().map_or("–".into(), |met| of(met).to_string());
+            let count = |of: fn(&Experience) -> usize| {
+                row.during.as_ref().map_or("–".into(), |met| of(met).to_string())
+            };
             let descriptors =
                 row.descriptors.map_or("–".into(), |(before, after)| format!("{before} → {after}"));
             // Writing to a string cannot fail.
@@ -135,7 +136,7 @@ impl Report {
 
     /// The same for programs.
     pub fn json(&self) -> Value {
-        let met = |met: &Option<Met>| {
+        let met = |met: &Option<Experience>| {
             met.as_ref().map(|met| {
                 json!({
                     "requests": met.requests, "errors": met.errors, "first_error": met.first_error,
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     fn row(before: f64, during: f64) -> Row {
-        let met = |read_p99| Some(Met { read_p99, ..Met::default() });
+        let met = |read_p99| Some(Experience { read_p99, ..Experience::default() });
         Row {
             class: "c",
             name: "n".into(),

@@ -14,13 +14,17 @@ use vouchlog_sequencer::testing::{ORIGIN, key};
 use crate::attack::Target;
 use crate::good::{Good, Places};
 
+mod vault;
+
 /// A server under attack, and its good client.
 pub(crate) struct Subject {
     server: Server,
     pub(crate) pid: u32,
     pub(crate) places: Places,
-    /// The token of an emitter that attacks, of a collector.
+    /// The token of an emitter that attacks, of a collector; of a user, of a vault.
     pub(crate) token: Option<String>,
+    /// What it needs, and is not attacked.
+    _behind: Option<Server>,
     pub(crate) good: Good,
 }
 
@@ -30,24 +34,24 @@ impl Subject {
         let folder = folder.join(target.name());
         std::fs::create_dir_all(&folder)?;
         let mut command = command(program, &folder, target)?;
-        let tokens = if target == Target::Collector {
-            Some(admit(program, &folder, &mut command).await?)
-        } else {
-            None
+        let mut behind = None;
+        let tokens = match target {
+            Target::Collector => Some(admit(program, &folder, &mut command).await?),
+            Target::Vault => {
+                let (log, tokens) = vault::prepare(program, &folder, &mut command).await?;
+                behind = Some(log);
+                Some(tokens)
+            }
+            Target::Log | Target::Witness | Target::Command => None,
         };
         let server = must_start(command, &folder.join("stderr")).await?;
         let pid = server.pid().ok_or_else(|| anyhow!("the {} has ended", target.name()))?;
         let main = address(&server.url)?;
         let (good, token) = tokens.unzip();
         let places = Places { main, health: health(&server).unwrap_or(main), token: good };
-        let good = match target {
-            Target::Log => Good::of_log(&places).await,
-            Target::Witness => Good::of_witness(&places).await,
-            Target::Collector => Good::of_collector(&places),
-            Target::Command => bail!("a command is started by its attack"),
-        };
+        let good = Good::start(target, places.clone()).await;
         let good = good.with_context(|| format!("the {} takes no good client", target.name()))?;
-        Ok(Self { server, pid, places, token, good })
+        Ok(Self { server, pid, places, token, _behind: behind, good })
     }
 
     /// Whether it runs, and has not panicked.
@@ -103,6 +107,8 @@ fn command(program: &Program, folder: &Path, target: Target) -> Result<Command> 
             command.args(["collect", "--json", "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"]);
             command.args(["--listen", "127.0.0.1:0", "--settle", "1s", "--idle", "2s"]);
         }
+        // The rest is not known before its log runs.
+        Target::Vault => return Ok(command),
         Target::Command => bail!("a command is started by its attack"),
     }
     command.args(["--admin-listen", "127.0.0.1:0"]);

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::damage::Place;
+use crate::damage::DamageSite;
 use crate::outcome::{Outcome, Table, Verdict};
 use crate::program::Program;
 use crate::subject::{Report, State, Subject};
@@ -33,7 +33,7 @@ pub struct Fixture {
 #[derive(Clone, Debug)]
 pub struct Violation {
     /// The damage.
-    pub place: Place,
+    pub place: DamageSite,
     /// What came of it.
     pub verdict: Verdict,
 }
@@ -75,7 +75,7 @@ impl Fixture {
     }
 
     /// One trial.
-    pub async fn trial(&self, place: &Place) -> Result<Verdict> {
+    pub async fn trial(&self, place: &DamageSite) -> Result<Verdict> {
         let copy = self.copy().await?;
         place.damage(&copy.0.join(self.subject.directory()))?;
         let first = self.subject.work(&self.program, &copy.0).await?;
@@ -93,7 +93,7 @@ impl Fixture {
     async fn judge_refusal(
         &self,
         copy: &Copy,
-        place: &Place,
+        place: &DamageSite,
         first: &Report,
         words: &str,
     ) -> Result<Verdict> {
@@ -110,7 +110,7 @@ impl Fixture {
         })
     }
 
-    fn judge_second(&self, place: &Place, first: &Report, second: &Report) -> Verdict {
+    fn judge_second(&self, place: &DamageSite, first: &Report, second: &Report) -> Verdict {
         match &second.state {
             State::Broken(outcome, words) => Verdict::new(*outcome, format!("at the second start: {words}")),
             State::Refused(words) if place.is_named_in(&second.said) => {
@@ -131,9 +131,9 @@ impl Fixture {
     /// All trials, some at once. Each verdict is passed to `seen`. Returns the table by file, and the violations.
     pub async fn run(
         self: &Arc<Self>,
-        places: Vec<Place>,
+        places: Vec<DamageSite>,
         jobs: usize,
-        mut seen: impl FnMut(&Place, &Verdict),
+        mut seen: impl FnMut(&DamageSite, &Verdict),
     ) -> Result<(Table, Vec<Violation>)> {
         let (mut table, mut violations, room) =
             (Table::default(), Vec::new(), Arc::new(Semaphore::new(jobs)));

@@ -31,7 +31,7 @@ pub enum Kind {
 
 /// One damage: written `FILE:OFFSET:KIND`, as in `live/db:149553:flip3`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct DamageSite {
     /// The file, relative to the data directory.
     pub file: PathBuf,
     /// Where in the file, in bytes.
@@ -40,7 +40,7 @@ pub struct Place {
     pub kind: Kind,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DamageSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:", self.file.display(), self.offset)?;
         match self.kind {
@@ -52,7 +52,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for DamageSite {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -74,7 +74,7 @@ impl FromStr for Place {
     }
 }
 
-impl Place {
+impl DamageSite {
     /// Damages the file below `root`.
     pub fn damage(&self, root: &Path) -> Result<()> {
         let path = root.join(&self.file);
@@ -186,7 +186,7 @@ pub struct Amounts {
 
 /// Spreads trials over all files below `root`. Every file gets 20 of each kind (fewer if there are fewer trials than that); the rest
 /// is spread in proportion to the sectors a file uses. Three of four offsets lie in sectors that hold data, one lies anywhere.
-pub fn plan(root: &Path, amounts: Amounts, seed: u64) -> Result<Vec<Place>> {
+pub fn plan(root: &Path, amounts: Amounts, seed: u64) -> Result<Vec<DamageSite>> {
     let mut targets = Vec::new();
     list(root, Path::new(""), &mut targets)?;
     targets.sort_by(|a, b| a.file.cmp(&b.file));
@@ -201,7 +201,7 @@ pub fn plan(root: &Path, amounts: Amounts, seed: u64) -> Result<Vec<Place>> {
         }
     }
     if amounts.gone {
-        let gone = |target: &Target| Place { file: target.file.clone(), offset: 0, kind: Kind::Gone };
+        let gone = |target: &Target| DamageSite { file: target.file.clone(), offset: 0, kind: Kind::Gone };
         places.extend(targets.iter().map(gone));
     }
     places.sort();
@@ -220,7 +220,7 @@ fn shares(targets: &[Target], total: usize) -> Vec<usize> {
 }
 
 impl Target {
-    fn place(&self, kind: Kind, draw: &mut Draw) -> Place {
+    fn place(&self, kind: Kind, draw: &mut Draw) -> DamageSite {
         let anywhere = self.used.is_empty() || (draw.below(ANYWHERE) == 0 && kind != Kind::Zero);
         let sector = if anywhere {
             draw.below(self.length.div_ceil(SECTOR))
@@ -235,7 +235,7 @@ impl Target {
             Kind::Flip(_) => (begin + within, Kind::Flip(bit)),
             Kind::Cut | Kind::Gone => (begin + within, kind),
         };
-        Place { file: self.file.clone(), offset, kind }
+        DamageSite { file: self.file.clone(), offset, kind }
     }
 }
 
@@ -277,10 +277,10 @@ mod tests {
     #[test]
     fn a_place_is_read_as_it_is_written() {
         for text in ["live/db:149553:flip3", "FORMAT:0:gone", "a:b/c:7:zero", "x:1:cut"] {
-            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<DamageSite>().unwrap().to_string(), text);
         }
         for wrong in ["", "live/db", "live/db:x:cut", "live/db:1:flip8", "live/db:1:burn"] {
-            assert!(wrong.parse::<Place>().is_err(), "{wrong}");
+            assert!(wrong.parse::<DamageSite>().is_err(), "{wrong}");
         }
     }
 
@@ -292,9 +292,9 @@ mod tests {
         let path = folder.path().join("f");
         let damaged = |text: &str| {
             fs::write(&path, vec![0xff; 1_100]).unwrap();
-            text.parse::<Place>().unwrap().damage(folder.path()).unwrap();
+            text.parse::<DamageSite>().unwrap().damage(folder.path()).unwrap();
             let damaged = fs::read(&path).ok();
-            text.parse::<Place>().unwrap().undo(folder.path(), original.path()).unwrap();
+            text.parse::<DamageSite>().unwrap().undo(folder.path(), original.path()).unwrap();
             assert_eq!(fs::read(&path).unwrap(), vec![0xff; 1_100], "{text} is taken back");
             damaged
         };

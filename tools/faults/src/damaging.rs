@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::{Args as ClapArgs, ValueEnum};
 use vouchlog_faults::campaign::Fixture;
-use vouchlog_faults::damage::{Amounts, Place, plan};
+use vouchlog_faults::damage::{Amounts, DamageSite, plan};
 use vouchlog_faults::subject::{After, Subject};
 
 use crate::Setting;
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     fixture: Option<PathBuf>,
     /// Make only these trials, each FILE:OFFSET:KIND as a campaign prints them
     #[arg(long, value_name = "PLACE", requires = "fixture")]
-    only: Vec<Place>,
+    only: Vec<DamageSite>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -108,7 +108,7 @@ impl Args {
             places.retain(|place| place.file.to_string_lossy().contains(text));
         }
         let verbose = setting.verbose || !self.only.is_empty();
-        let seen = |place: &Place, verdict: &vouchlog_faults::outcome::Verdict| {
+        let seen = |place: &DamageSite, verdict: &vouchlog_faults::outcome::Verdict| {
             if verbose {
                 eprintln!("{:9} {place}  {}", verdict.outcome.name(), verdict.evidence);
             }

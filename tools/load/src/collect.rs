@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 use vouchlog_runtime::Backoff;
 
 use crate::quota::Quota;
-use crate::report::{Report, resident_bytes};
+use crate::report::{Meter, Report};
 use shape::{Shape, Turn};
 
 /// The first pause before an export is sent again; each is twice the one before.
@@ -69,7 +69,7 @@ pub(crate) struct CollectArgs {
     /// Write trace, span and operation of each acknowledged span, one a line
     #[arg(long, value_name = "FILE")]
     acknowledged: Option<PathBuf>,
-    /// Process id of the collector, to report its memory
+    /// Process id of the collector, to report its memory and processor time
     #[arg(long)]
     pid: Option<u32>,
 }
@@ -83,7 +83,7 @@ pub(crate) async fn run(args: CollectArgs) -> Result<Report> {
         interval: Duration::from_secs_f64((args.emitters * args.batch) as f64 / rate.max(1) as f64),
         begun,
     });
-    let run = drawn()?;
+    let (run, meter) = (drawn()?, Meter::start(args.pid));
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..args.emitters {
         let emitter = Emitter::new(&args, format!("{run:08x}-{number}"), list.clone())?;
@@ -95,7 +95,7 @@ pub(crate) async fn run(args: CollectArgs) -> Result<Report> {
         report.merge(&exported?)?;
     }
     report.elapsed = begun.elapsed();
-    report.resident = args.pid.and_then(resident_bytes);
+    meter.stop(&mut report);
     Ok(report)
 }
 

@@ -1,4 +1,4 @@
-//! The engine in process, on the embedded store: the bound of everything that goes over a network.
+//! The engine in process, on the embedded store or on PostgreSQL: the bound of everything that goes over a network.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use tokio::sync::Semaphore;
 use vouchlog_api::Appender;
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, config, statements};
 use vouchlog_sequencer::{Engine, Options};
+use vouchlog_storage::Store;
+use vouchlog_storage_postgres::{Database, Location};
 use vouchlog_storage_sled::{RunIndex, SledStore};
 use vouchlog_stream::limits::RECENT_RUNS;
 
@@ -31,6 +33,9 @@ pub(crate) struct EngineArgs {
     /// Data directory; a temporary one by default
     #[arg(long)]
     data: Option<PathBuf>,
+    /// A PostgreSQL database to keep the log in, instead of the data directory. It must not hold the log yet
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
     /// Fill the lookup index too, and report how long after the end it covers everything
     #[arg(long)]
     index: bool,
@@ -39,7 +44,15 @@ pub(crate) struct EngineArgs {
 pub(crate) async fn run(args: EngineArgs) -> Result<Report> {
     let temporary = tempfile::tempdir()?;
     let dir = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let store = SledStore::open(&dir, ORIGIN, vouchlog_storage_sled::Options::default())?;
+    let store: Arc<dyn Store> = match &args.store {
+        None => Arc::new(SledStore::open(&dir, ORIGIN, vouchlog_storage_sled::Options::default())?),
+        Some(url) => {
+            let database = Database::new(Location::parse(url)?)?;
+            let mut options = vouchlog_storage_postgres::Options::new(&dir);
+            options.create = true;
+            Arc::new(vouchlog_storage_postgres::open(&database, ORIGIN, options)?)
+        }
+    };
     let index: Option<Arc<dyn vouchlog_storage::Index>> =
         if args.index { Some(Arc::new(RunIndex::open(&dir.join("index"))?)) } else { None };
     let clock = TestClock::default();
@@ -69,7 +82,7 @@ pub(crate) async fn run(args: EngineArgs) -> Result<Report> {
     Ok(report)
 }
 
-async fn worker(log: Engine<SledStore>, seed: u8, batch: usize, end: Instant) -> Result<Report> {
+async fn worker<S: Store>(log: Engine<S>, seed: u8, batch: usize, end: Instant) -> Result<Report> {
     let mut gateway = TestGateway::open(&log, seed).await?;
     let mut report = Report::default();
     let window = Arc::new(Semaphore::new(RECENT_RUNS));

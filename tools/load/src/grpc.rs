@@ -13,7 +13,7 @@ use vouchlog_stream::limits::RECENT_RUNS;
 
 use crate::gateway::{Gateway, Target, statements};
 use crate::quota::Quota;
-use crate::report::{Report, resident_bytes};
+use crate::report::{Meter, Report};
 
 /// The log, and how much load.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub(crate) struct GrpcArgs {
     /// Requests a second in all, for unary load
     #[arg(long, default_value_t = 1000)]
     rate: u64,
-    /// Process id of the server, to report its memory
+    /// Process id of the server, to report its memory and processor time
     #[arg(long)]
     pid: Option<u32>,
 }
@@ -67,10 +67,11 @@ pub(crate) async fn stream(args: GrpcArgs) -> Result<Report> {
     for number in 0..args.gateways {
         gateways.push(Gateway::open(args.target()?, number).await?);
     }
-    let (quota, started) = (Quota::new(args.seconds, args.statements), Instant::now());
+    let (quota, meter, started) =
+        (Quota::new(args.seconds, args.statements), Meter::start(args.pid), Instant::now());
     let workers =
         gateways.into_iter().map(|g| tokio::spawn(stream_one(g, quota.clone(), args.batch, args.window)));
-    finish(workers.collect(), started, args.pid).await
+    finish(workers.collect(), started, meter).await
 }
 
 async fn stream_one(mut gateway: Gateway, quota: Arc<Quota>, batch: usize, window: usize) -> Result<Report> {
@@ -114,12 +115,13 @@ pub(crate) async fn unary(args: GrpcArgs) -> Result<Report> {
         gateways.push(Gateway::open(args.target()?, number).await?);
     }
     let interval = Duration::from_secs_f64(args.gateways as f64 / args.rate as f64);
-    let (quota, started) = (Quota::new(args.seconds, args.statements), Instant::now());
+    let (quota, meter, started) =
+        (Quota::new(args.seconds, args.statements), Meter::start(args.pid), Instant::now());
     let workers = gateways.into_iter().enumerate().map(|(number, gateway)| {
         let first = started + interval.mul_f64(number as f64 / args.gateways as f64);
         tokio::spawn(unary_one(gateway, quota.clone(), args.batch, first, interval))
     });
-    finish(workers.collect(), started, args.pid).await
+    finish(workers.collect(), started, meter).await
 }
 
 async fn unary_one(
@@ -148,14 +150,14 @@ async fn unary_one(
 async fn finish(
     workers: Vec<tokio::task::JoinHandle<Result<Report>>>,
     started: Instant,
-    pid: Option<u32>,
+    meter: Meter,
 ) -> Result<Report> {
     let mut report = Report::default();
     for worker in workers {
         report.merge(&worker.await??)?;
     }
     report.elapsed = started.elapsed();
-    report.resident = pid.and_then(resident_bytes);
+    meter.stop(&mut report);
     Ok(report)
 }
 

@@ -1,5 +1,7 @@
 //! `vouchlog-load`: puts load on a log, a witness or a collector, and measures throughput and latency to what was verified.
 
+mod add;
+mod bound;
 mod collect;
 mod engine;
 mod gateway;
@@ -27,12 +29,16 @@ struct Cli {
 enum Command {
     /// The engine in process, on the embedded store
     Engine(engine::EngineArgs),
+    /// Hashing, writing and syncing alone: what the engine is measured against
+    Bound(bound::BoundArgs),
     /// Streams opened and closed on the engine in process: memory and the time of an opening, round by round
     Streams(streams::StreamsArgs),
     /// Streaming gRPC append on a running log, as fast as it goes
     Stream(grpc::GrpcArgs),
     /// Unary gRPC append on a running log, at a rate
     Unary(grpc::GrpcArgs),
+    /// Bodies posted to /add of a running log, over HTTP/1.1, as fast as it goes
+    Add(add::AddArgs),
     /// Heads of many logs on a running witness, as fast as it goes
     Witness(witness::WitnessArgs),
     /// Traces of AI calls on a running collector, over OTLP, as fast as it goes or at a rate
@@ -44,9 +50,11 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     let report = match cli.command {
         Command::Engine(args) => engine::run(args).await?,
+        Command::Bound(args) => bound::run(&args)?,
         Command::Streams(args) => streams::run(args).await?,
         Command::Stream(args) => grpc::stream(args).await?,
         Command::Unary(args) => grpc::unary(args).await?,
+        Command::Add(args) => add::run(args).await?,
         Command::Witness(args) => witness::run(args).await?,
         Command::Collect(args) => collect::run(args).await?,
     };

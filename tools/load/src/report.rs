@@ -15,6 +15,8 @@ pub(crate) struct Report {
     pub(crate) elapsed: Duration,
     /// Resident memory of the measured process at the end, in bytes.
     pub(crate) resident: Option<u64>,
+    /// Processor time that the measured process used meanwhile, user and system together.
+    pub(crate) processor: Option<Duration>,
     /// How long after the last acknowledgement the lookup index covered all of it.
     pub(crate) index_behind: Option<Duration>,
     /// What is counted, for people.
@@ -31,6 +33,7 @@ impl Default for Report {
             retries: 0,
             elapsed: Duration::ZERO,
             resident: None,
+            processor: None,
             index_behind: None,
             unit: "statements",
             micros,
@@ -66,13 +69,16 @@ impl Report {
         let retries = if self.retries > 0 { format!(", {} sent again", self.retries) } else { String::new() };
         let resident =
             self.resident.map_or(String::new(), |bytes| format!(", resident {} MB", bytes / 1_000_000));
+        let processor = self.processor.map_or(String::new(), |used| {
+            format!(", processor {:.1} µs each", micros_each(used, self.statements))
+        });
         let index = self.index_behind.map_or(String::new(), |behind| {
             let seconds = behind.as_secs_f64() + seconds;
             let rate = per_second(self.statements, seconds);
             format!(", index whole {} ms later: {rate:.0} {unit}/s", behind.as_millis())
         });
         format!(
-            "{} {unit} in {seconds:.1} s: {:.0} {unit}/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{retries}{resident}{index}",
+            "{} {unit} in {seconds:.1} s: {:.0} {unit}/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{retries}{resident}{processor}{index}",
             self.statements,
             per_second(self.statements, seconds),
             per_second(self.requests, seconds),
@@ -102,6 +108,7 @@ impl Report {
                 "max": self.micros.max(),
             },
             "resident_bytes": self.resident,
+            "processor_us_each": self.processor.map(|used| micros_each(used, self.statements)),
         })
     }
 }
@@ -111,8 +118,45 @@ fn per_second(count: u64, seconds: f64) -> f64 {
     if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
 }
 
+#[allow(clippy::cast_precision_loss, reason = "a mean for people")]
+fn micros_each(used: Duration, count: u64) -> f64 {
+    used.as_secs_f64() * 1e6 / count.max(1) as f64
+}
+
 fn ms(micros: u64) -> String {
     format!("{}.{:02}", micros / 1000, micros % 1000 / 10)
+}
+
+/// Watches a process of this machine over a run, if its id is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meter {
+    pid: Option<u32>,
+    before: Option<Duration>,
+}
+
+impl Meter {
+    pub(crate) fn start(pid: Option<u32>) -> Self {
+        Self { pid, before: pid.and_then(processor_time) }
+    }
+
+    /// Notes what the process holds now, and what it used since the start.
+    pub(crate) fn stop(self, report: &mut Report) {
+        report.resident = self.pid.and_then(resident_bytes);
+        let now = self.pid.and_then(processor_time);
+        report.processor = now.zip(self.before).and_then(|(now, before)| now.checked_sub(before));
+    }
+}
+
+/// Linux counts a process's time in these ticks a second for every program, whatever the kernel's own rate is.
+const TICKS: u32 = 100;
+
+/// Processor time of a process so far, user and system (Linux: proc_pid_stat(5), fields 14 and 15).
+fn processor_time(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field, the program's name, is in brackets and may hold spaces.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system): (u32, u32) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(Duration::from_secs(1) * user.checked_add(system)? / TICKS)
 }
 
 /// Resident memory of a process of this machine (Linux).

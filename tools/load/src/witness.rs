@@ -15,7 +15,7 @@ use vouchlog_note::{
     VerifyingKey,
 };
 
-use crate::report::{Report, resident_bytes};
+use crate::report::{Meter, Report};
 
 /// The witness, and how much load.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(crate) struct WitnessArgs {
     /// Write the list of these logs (logs/v0) for `vouchlog witness --log-list`, and do nothing else
     #[arg(long, value_name = "FILE")]
     write_log_list: Option<PathBuf>,
-    /// Process id of the witness, to report its memory
+    /// Process id of the witness, to report its memory and processor time
     #[arg(long)]
     pid: Option<u32>,
 }
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: WitnessArgs) -> Result<Report> {
     }
     let vkey: VerifyingKey = args.witness_vkey.as_deref().unwrap_or_default().parse()?;
     let witness = vouchlog_client::witness(&args.witness, &WitnessOptions::default())?;
-    let begun = Instant::now();
+    let (meter, begun) = (Meter::start(args.pid), Instant::now());
     let end = begun + Duration::from_secs(args.seconds);
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..args.logs {
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: WitnessArgs) -> Result<Report> {
         report.merge(&brought?)?;
     }
     report.elapsed = begun.elapsed();
-    report.resident = args.pid.and_then(resident_bytes);
+    meter.stop(&mut report);
     Ok(report)
 }
 

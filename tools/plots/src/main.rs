@@ -1,14 +1,20 @@
 //! Draws the figures of `docs/figures/*.csv` as bar charts in `docs/images/*.svg`: `cargo run -p vouchlog-plots`.
 //!
-//! A test fails if a picture is not what its figures give, or if a figure is not in `docs/performance.md`.
+//! With the folder that `tools/performance/run` filled, it first writes what was measured into `docs/figures/results.json`, and from that
+//! the charts' figures and the marked tables of `docs/performance.md`: `cargo run -p vouchlog-plots -- target/performance`.
+//!
+//! A test fails if a picture is not what its figures give, if a figure is not in `docs/performance.md`, or if a marked table is not what
+//! the results give.
 
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 mod chart;
+mod tables;
 
 use chart::Chart;
+use tables::Results;
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
@@ -33,7 +39,30 @@ fn read(csv: &Path) -> Result<Chart, Box<dyn Error>> {
     Chart::parse(&fs::read_to_string(csv)?).map_err(|error| format!("{}: {error}", csv.display()).into())
 }
 
+fn results_file() -> PathBuf {
+    docs().join("figures/results.json")
+}
+
+fn page_file() -> PathBuf {
+    docs().join("performance.md")
+}
+
+/// Takes over what was measured.
+fn take(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let results: Results = tables::collect(folder)?;
+    fs::write(results_file(), format!("{:#}\n", serde_json::to_value(&results)?))?;
+    let page = fs::read_to_string(page_file())?;
+    fs::write(page_file(), tables::written(&page, &results)?)?;
+    for (name, csv) in tables::charts(&results) {
+        fs::write(docs().join("figures").join(name).with_extension("csv"), csv)?;
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
+    if let Some(folder) = std::env::args_os().nth(1) {
+        take(Path::new(&folder))?;
+    }
     for (csv, svg) in figures()? {
         fs::write(&svg, read(&csv)?.svg())?;
         println!("wrote {}", svg.display());
@@ -66,6 +95,18 @@ mod tests {
                 assert!(known(&figure), "{}: docs/performance.md does not have {figure}", csv.display());
             }
         }
+    }
+
+    #[test]
+    fn every_marked_table_is_what_the_results_give() {
+        let page = fs::read_to_string(page_file()).unwrap();
+        // A mark without a table, or without an end, is found before there are results.
+        assert!(tables::written(&page, &Results::new()).unwrap() == page);
+        assert!(page.contains("<!-- table: log -->") && page.contains("<!-- table: witnesses -->"));
+        let Ok(results) = fs::read(results_file()) else { return };
+        let results: Results = serde_json::from_slice(&results).unwrap();
+        let written = tables::written(&page, &results).unwrap();
+        assert!(written == page, "docs/performance.md is out of date: cargo run -p vouchlog-plots -- FOLDER");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use vouchlog_faults::program::Program;
 
-use crate::attack::Seen;
+use crate::attack::Observation;
 use crate::process::Sampler;
 
 /// Where nothing listens.
@@ -25,7 +25,7 @@ pub(super) struct Bounds {
 }
 
 /// Runs a command to its end, or kills it when its time is over.
-pub(super) async fn judged(program: &Program, args: &[String], bounds: Bounds) -> Result<Seen> {
+pub(super) async fn judged(program: &Program, args: &[String], bounds: Bounds) -> Result<Observation> {
     let mut command = program.command();
     command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().context("the program cannot be started")?;
@@ -42,7 +42,7 @@ pub(super) async fn judged(program: &Program, args: &[String], bounds: Bounds) -
     };
     let too_much = (peak > MAX_RESIDENT)
         .then(|| format!("it had {} MiB in memory, more than {}", peak >> 20, MAX_RESIDENT >> 20));
-    Ok(Seen { peak: Some(peak), ..Seen::sent(1_u64).with(complaint).with(too_much) })
+    Ok(Observation { peak: Some(peak), ..Observation::sent(1_u64).with(complaint).with(too_much) })
 }
 
 fn complaint(code: Option<i32>, printed: &[u8], codes: &[i32]) -> Option<String> {

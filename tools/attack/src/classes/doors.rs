@@ -4,7 +4,7 @@
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 
 const CLASS: &str = "doors";
 
@@ -73,7 +73,7 @@ fn refused(name: &str, path: &'static str, brings_token: bool, body: Value) -> A
             };
             let answer = answer.send().await?;
             let (status, text) = (answer.status(), answer.text().await?);
-            Ok::<_, anyhow::Error>(Seen::sent(1_u64).with(accepted(status.as_u16(), &text)))
+            Ok::<_, anyhow::Error>(Observation::sent(1_u64).with(accepted(status.as_u16(), &text)))
         }
     })
 }

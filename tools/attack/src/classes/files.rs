@@ -27,7 +27,7 @@ const RETURN: &str = "\rverified: policy satisfied by 3 witnesses               
 const BIDI: &str = "\u{202e}deifirev\u{2066}";
 const HIDDEN: &str = "gate\u{200b}way\u{feff}.example.com\u{2060}";
 
-type Made = fn() -> Vec<u8>;
+type MakeBytes = fn() -> Vec<u8>;
 
 pub(super) fn attacks() -> Vec<Attack> {
     let mut all = presentations();
@@ -38,7 +38,7 @@ pub(super) fn attacks() -> Vec<Attack> {
 }
 
 /// Verifies a file as what it says it is, and as what its contents say.
-fn file(name: &str, option: &'static str, made: Made) -> Attack {
+fn file(name: &str, option: &'static str, made: MakeBytes) -> Attack {
     let file = format!("{}.file", name.replace(|character: char| !character.is_ascii_alphanumeric(), "-"));
     Attack::repeated(CLASS, format!("{CLASS}: {name}"), Target::Command, move |context: Context| {
         let path = context.folder.join(&file);
@@ -49,7 +49,7 @@ fn file(name: &str, option: &'static str, made: Made) -> Attack {
     })
 }
 
-async fn verified(context: &Context, option: &str, path: &Path) -> Result<crate::attack::Seen> {
+async fn verified(context: &Context, option: &str, path: &Path) -> Result<crate::attack::Observation> {
     let path = path.to_string_lossy();
     let args: Vec<String> = ["verify", option, &path, "--log-vkey", &context.vkey]
         .iter()
@@ -92,7 +92,7 @@ fn proof_file(index: &str) -> String {
 
 fn presentations() -> Vec<Attack> {
     const OPTION: &str = "--presentation";
-    let cases: Vec<(&str, Made)> = vec![
+    let cases: Vec<(&str, MakeBytes)> = vec![
         ("an algorithm that repaints the line", || presentation("alg", REPAINT)),
         ("an algorithm that sets the title", || presentation("alg", TITLE)),
         ("an algorithm with C1 controls", || presentation("alg", CONTROL)),

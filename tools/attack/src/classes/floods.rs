@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
 
 use super::http1::{Expect, raw};
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 use crate::wire::{connect, stranger, write};
 
 const CLASS: &str = "floods";
@@ -48,7 +48,7 @@ pub(super) fn attacks() -> Vec<Attack> {
             async move { pipeline(&context, request.as_bytes()).await }
         }));
     }
-    for target in [Target::Log, Target::Witness, Target::Collector] {
+    for target in [Target::Log, Target::Witness, Target::Collector, Target::Vault] {
         let name = format!("floods: connections that come and go at the {}", target.name());
         all.push(Attack::lasting(CLASS, name, target, churn));
         let name = format!("floods: connections that are reset at the {}", target.name());
@@ -86,7 +86,7 @@ fn claims() -> Vec<Attack> {
 }
 
 /// As many statements as the log takes, from several addresses.
-async fn house(context: Context) -> Result<Seen> {
+async fn house(context: Context) -> Result<Observation> {
     let one = json!({ "kind": "opaque", "digest": "07".repeat(32) });
     let body = json!(vec![one; STATEMENTS]).to_string();
     let end = context.end();
@@ -108,11 +108,11 @@ async fn house(context: Context) -> Result<Seen> {
         }
     };
     let sent = futures::future::try_join_all((0..FLOODERS).map(flooder)).await?;
-    Ok(Seen::sent(sent.iter().sum::<u64>()))
+    Ok(Observation::sent(sent.iter().sum::<u64>()))
 }
 
 /// One request again and again without waiting for answers, which are read and forgotten.
-async fn pipeline(context: &Context, request: &[u8]) -> Result<Seen> {
+pub(super) async fn pipeline(context: &Context, request: &[u8]) -> Result<Observation> {
     let burst = request.repeat(PIPELINED);
     let end = context.end();
     let one = |number| {
@@ -143,10 +143,10 @@ async fn pipeline(context: &Context, request: &[u8]) -> Result<Seen> {
         }
     };
     let sent = futures::future::join_all((0..FLOODERS).map(one)).await;
-    Ok(Seen::sent(sent.into_iter().sum::<u64>()))
+    Ok(Observation::sent(sent.into_iter().sum::<u64>()))
 }
 
-async fn churn(context: Context) -> Result<Seen> {
+async fn churn(context: Context) -> Result<Observation> {
     let end = context.end();
     let one = |number| async move {
         let mut made = 0_u64;
@@ -157,11 +157,11 @@ async fn churn(context: Context) -> Result<Seen> {
         made
     };
     let made = futures::future::join_all((0..FLOODERS).map(one)).await;
-    Ok(Seen::sent(made.into_iter().sum::<u64>()))
+    Ok(Observation::sent(made.into_iter().sum::<u64>()))
 }
 
 /// Connections that are reset with a request under way.
-async fn resets(context: Context) -> Result<Seen> {
+async fn resets(context: Context) -> Result<Observation> {
     let end = context.end();
     let one = |number| async move {
         let mut made = 0_u64;
@@ -175,5 +175,5 @@ async fn resets(context: Context) -> Result<Seen> {
         made
     };
     let made = futures::future::join_all((0..FLOODERS).map(one)).await;
-    Ok(Seen::sent(made.into_iter().sum::<u64>()))
+    Ok(Observation::sent(made.into_iter().sum::<u64>()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 use crate::wire::{
     END_HEADERS, END_STREAM, Frames, PADDED, Reaction, block, frame, headers, integer, kind, request,
     settings,
@@ -38,7 +38,7 @@ fn violation(name: &str, bytes: Vec<u8>, may_succeed: u64) -> Attack {
     })
 }
 
-async fn violated(context: &Context, bytes: &[u8], may_succeed: u64) -> Result<Seen> {
+async fn violated(context: &Context, bytes: &[u8], may_succeed: u64) -> Result<Observation> {
     let mut frames = Frames::open(context.to, 0, &[]).await?;
     // The server may close before everything is written.
     let _ = frames.write_reading(bytes).await;
@@ -51,7 +51,7 @@ async fn violated(context: &Context, bytes: &[u8], may_succeed: u64) -> Result<S
     let complaint = (!ended(reaction)).then(|| format!("it went on as if nothing were wrong: {reaction:?}"));
     let taken = reaction.successes > may_succeed;
     let taken = taken.then(|| format!("{} requests were answered with success", reaction.successes));
-    Ok(Seen::sent(1_u64).with(complaint).with(taken))
+    Ok(Observation::sent(1_u64).with(complaint).with(taken))
 }
 
 fn get() -> Vec<u8> {
@@ -164,7 +164,7 @@ fn flood(name: &str, (connections, reads): (usize, bool), burst: Burst) -> Attac
     Attack::lasting(CLASS, format!("{CLASS}: a flood of {name}"), Target::Log, move |context| async move {
         let one = |number| flooded(context.to, (number, reads), burst, context.end());
         let sent = futures::future::join_all((0..connections).map(one)).await;
-        Ok(Seen::sent(sent.into_iter().sum::<u64>()))
+        Ok(Observation::sent(sent.into_iter().sum::<u64>()))
     })
 }
 

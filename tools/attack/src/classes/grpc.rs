@@ -11,7 +11,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 use crate::wire::connect;
 
 const CLASS: &str = "grpc";
@@ -93,7 +93,7 @@ async fn refused(
     path: &str,
     more: &[(&str, &str)],
     (body, codes): (Bytes, &[u16]),
-) -> Result<Seen> {
+) -> Result<Observation> {
     let mut client = connected(context.to, 0).await?;
     let (answer, mut sending) = client.send_request(request(path, more)?, false)?;
     // The server may refuse before it has read everything.
@@ -106,7 +106,7 @@ async fn refused(
         Ok((http, None)) if (400..500).contains(&http) => None,
         Ok((http, code)) => Some(format!("it answered {http} with gRPC status {code:?}")),
     };
-    Ok(Seen::sent(1_u64).with(complaint))
+    Ok(Observation::sent(1_u64).with(complaint))
 }
 
 fn refusal(
@@ -283,7 +283,7 @@ async fn hold(
     path: &'static str,
     bytes: usize,
     (connections, calls): (usize, usize),
-) -> Result<Seen> {
+) -> Result<Observation> {
     let end = context.end();
     let mut sent = 0;
     let (mut held, mut clients) = (Vec::new(), Vec::new());
@@ -308,7 +308,7 @@ async fn hold(
         clients.push(client);
     }
     tokio::time::sleep_until(end).await;
-    Ok(Seen::sent(sent as u64))
+    Ok(Observation::sent(sent as u64))
 }
 
 /// Streams of answers that have no end, and requests on them without a pause.
@@ -342,7 +342,7 @@ fn endless() -> Vec<Attack> {
                     bodies.extend(answer.ok());
                 }
                 tokio::time::sleep_until(end).await;
-                Ok(Seen::sent(sent as u64))
+                Ok(Observation::sent(sent as u64))
             },
         ),
         flood("questions to reflection", Target::Log, REFLECTION, vec![0x3a, 0x00]),
@@ -378,7 +378,7 @@ fn flood(name: &str, target: Target, path: &'static str, bytes: Vec<u8>) -> Atta
                 }
                 reading.abort();
             }
-            Ok(Seen::sent(sent as u64))
+            Ok(Observation::sent(sent as u64))
         }
     })
 }

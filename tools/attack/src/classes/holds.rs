@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 use crate::wire::{Frames, PREFACE, connect, drain, headers, request, settings, write};
 
 const CLASS: &str = "holds";
@@ -50,7 +50,7 @@ pub(super) fn attacks() -> Vec<Attack> {
                 frames.obey(end).await;
             }))
             .await;
-            Ok(Seen::sent(sent as u64))
+            Ok(Observation::sent(sent as u64))
         },
     ));
     all
@@ -86,7 +86,7 @@ fn heads_without_bodies() -> Vec<Attack> {
 }
 
 /// 33 connections with 128 requests each, or as many as the server lets in.
-async fn heads(context: &Context, head: &[u8]) -> Result<Seen> {
+pub(super) async fn heads(context: &Context, head: &[u8]) -> Result<Observation> {
     let end = context.end();
     let mut frames = opened(context, 33, &[]).await;
     let burst: Vec<u8> = (0..STREAMS).flat_map(|nth| headers(2 * nth + 1, head, false)).collect();
@@ -95,7 +95,7 @@ async fn heads(context: &Context, head: &[u8]) -> Result<Seen> {
         sent += if one.write(&burst).await.is_ok() { u64::from(STREAMS) } else { 0 };
     }
     futures::future::join_all(frames.iter_mut().map(|frames| frames.obey(end))).await;
-    Ok(Seen::sent(sent))
+    Ok(Observation::sent(sent))
 }
 
 /// Connections with frames, from several addresses; fewer if the server refuses some.
@@ -135,7 +135,7 @@ fn held(name: &str, target: Target, said: Vec<u8>) -> Attack {
                 drain(&mut stream, end).await;
             }))
             .await;
-            Ok(Seen::sent(sent as u64))
+            Ok(Observation::sent(sent as u64))
         }
     })
 }
@@ -144,7 +144,7 @@ fn slow() -> Vec<Attack> {
     let case = |name: &str, target, said: String, byte: &'static [u8]| {
         Attack::lasting(CLASS, format!("holds: {name}"), target, move |context| {
             let said = said.replace("{token}", context.token.as_deref().unwrap_or_default());
-            async move { Ok(Seen::sent(slowly(&context, (500, 100), said.as_bytes(), byte).await)) }
+            async move { Ok(Observation::sent(slowly(&context, (500, 100), said.as_bytes(), byte).await)) }
         })
     };
     let emitter = |length: usize, body: &str| {
@@ -153,18 +153,10 @@ fn slow() -> Vec<Attack> {
              Content-Length: {length}\r\n\r\n{body}"
         )
     };
-    let stalled = |name: &str, target, said: String| {
+    let stalling = |name: &str, target, said: String| {
         Attack::lasting(CLASS, format!("holds: {name}"), target, move |context| {
             let said = said.replace("{token}", context.token.as_deref().unwrap_or_default());
-            async move {
-                let end = context.end();
-                let streams = connections(&context, context.scale(500, 100), said.as_bytes()).await;
-                let sent = streams.len();
-                let waiting =
-                    streams.into_iter().map(|mut stream| async move { drain(&mut stream, end).await });
-                futures::future::join_all(waiting).await;
-                Ok(Seen::sent(sent as u64))
-            }
+            async move { stalled(&context, (500, 100), said.as_bytes()).await }
         })
     };
     vec![
@@ -173,12 +165,12 @@ fn slow() -> Vec<Attack> {
         case("slow bodies", Target::Log, format!("{HEAD}Content-Length: 60000\r\n\r\n"), b"x"),
         case("slow chunks", Target::Log, format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n"), b"1\r\nx\r\n"),
         case("slow bodies at a collector", Target::Collector, emitter(60_000, ""), b" "),
-        stalled(
+        stalling(
             "stalled bodies",
             Target::Log,
             format!("{HEAD}Content-Length: 60000\r\n\r\n{}", "x".repeat(59_999)),
         ),
-        stalled(
+        stalling(
             "stalled bodies without a token",
             Target::Collector,
             emitter(1_000_000, &" ".repeat(999_999)).replace("Bearer {token}", "none"),
@@ -191,22 +183,19 @@ fn slow() -> Vec<Attack> {
                 // As few bytes as make the collector set the whole of it aside.
                 let said = emitter(16 << 20, &" ".repeat(1 << 20))
                     .replace("{token}", context.token.as_deref().unwrap_or_default());
-                async move {
-                    let end = context.end();
-                    let streams = connections(&context, 18, said.as_bytes()).await;
-                    let sent = streams.len();
-                    let waiting =
-                        streams.into_iter().map(|mut stream| async move { drain(&mut stream, end).await });
-                    futures::future::join_all(waiting).await;
-                    Ok(Seen::sent(sent as u64))
-                }
+                async move { stalled(&context, (18, 18), said.as_bytes()).await }
             },
         ),
     ]
 }
 
 /// Connections that said something and then say a little more again and again; how many there were.
-async fn slowly(context: &Context, (long, short): (usize, usize), said: &[u8], byte: &'static [u8]) -> u64 {
+pub(super) async fn slowly(
+    context: &Context,
+    (long, short): (usize, usize),
+    said: &[u8],
+    byte: &'static [u8],
+) -> u64 {
     let end = context.end();
     let streams = connections(context, context.scale(long, short), said).await;
     let sent = streams.len();
@@ -224,13 +213,27 @@ async fn slowly(context: &Context, (long, short): (usize, usize), said: &[u8], b
     sent as u64
 }
 
+/// Connections that said something and say no more, until the time is over or they are closed.
+pub(super) async fn stalled(
+    context: &Context,
+    (long, short): (usize, usize),
+    said: &[u8],
+) -> Result<Observation> {
+    let end = context.end();
+    let streams = connections(context, context.scale(long, short), said).await;
+    let sent = streams.len();
+    let waiting = streams.into_iter().map(|mut stream| async move { drain(&mut stream, end).await });
+    futures::future::join_all(waiting).await;
+    Ok(Observation::sent(sent as u64))
+}
+
 /// 6,000 idle connections, opened by many addresses, and 500 slow ones.
-async fn idle(context: Context) -> Result<Seen> {
+async fn idle(context: Context) -> Result<Observation> {
     let idle = connections(&context, context.scale(6_000, 600), b"").await;
     let sent = idle.len() as u64;
     let slow = slowly(&context, (500, 50), HEAD.as_bytes(), b"X: y\r\n").await;
     drop(idle);
-    Ok(Seen::sent(sent + slow))
+    Ok(Observation::sent(sent + slow))
 }
 
 fn unread() -> Vec<Attack> {
@@ -250,7 +253,7 @@ fn unread() -> Vec<Attack> {
                     sent += if one.write(&burst).await.is_ok() { u64::from(STREAMS) } else { 0 };
                 }
                 futures::future::join_all(frames.iter_mut().map(|frames| frames.obey(end))).await;
-                Ok(Seen::sent(sent))
+                Ok(Observation::sent(sent))
             },
         )
     };
@@ -264,7 +267,7 @@ fn unread() -> Vec<Attack> {
                 let streams = connections(&context, context.scale(200, 40), said.as_bytes()).await;
                 let sent = streams.len();
                 tokio::time::sleep_until(context.end()).await;
-                Ok(Seen::sent(sent as u64))
+                Ok(Observation::sent(sent as u64))
             },
         )
     };
@@ -292,7 +295,7 @@ fn unread() -> Vec<Attack> {
                     }
                 }
                 futures::future::join_all(frames.iter_mut().map(|frames| frames.obey(end))).await;
-                Ok(Seen::sent(sent))
+                Ok(Observation::sent(sent))
             },
         ),
     ]

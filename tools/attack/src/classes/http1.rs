@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use anyhow::Result;
 
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 use crate::wire::exchange;
 
 /// What must become of an input.
@@ -47,10 +47,10 @@ pub(super) fn raw(
     })
 }
 
-async fn sent(context: &Context, bytes: &[u8], expect: Expect) -> Result<Seen> {
+async fn sent(context: &Context, bytes: &[u8], expect: Expect) -> Result<Observation> {
     // A full backlog or a reset is the attacker's loss.
     let answer = exchange(context.to, bytes).await.unwrap_or_default();
-    Ok(Seen::sent(1_u64).with(expect.complaint(&answer.statuses())))
+    Ok(Observation::sent(1_u64).with(expect.complaint(&answer.statuses())))
 }
 
 /// `POST /add` with these further header lines and this body.

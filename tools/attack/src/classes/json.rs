@@ -4,7 +4,7 @@ use vouchlog_note::SignatureType;
 use vouchlog_sequencer::testing::{TestGateway, key};
 
 use super::http1::{Expect, raw};
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 use crate::wire::exchange;
 
 const CLASS: &str = "json";
@@ -74,7 +74,7 @@ fn emitted(name: &str, path: &'static str, media: &'static str, body: Vec<u8>) -
                 || is_partly_refused && statuses == [200];
             let complaint =
                 (!is_right).then(|| format!("it answered {statuses:?}, not an error of the client's"));
-            Ok(Seen::sent(1_u64).with(complaint))
+            Ok(Observation::sent(1_u64).with(complaint))
         }
     })
 }

@@ -18,7 +18,7 @@ use vouchlog_sequencer::testing::{ORIGIN, TestGateway, key, statements};
 
 use super::commands::{Bounds, judged};
 use super::zipped::bomb;
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 use crate::wire::{connect, write};
 use crate::world::must_start;
 
@@ -342,7 +342,7 @@ fn witnesses() -> Vec<Attack> {
         Attack::repeated(WITNESSES, name, Target::Command, move |context: Context| async move {
             let witness = Hostile::start(answer).await?;
             let outcome = beside(&context, &witness).await;
-            Ok(Seen::sent(witness.requests.load(Ordering::Relaxed))
+            Ok(Observation::sent(witness.requests.load(Ordering::Relaxed))
                 .with(outcome.err().map(|error| format!("{error:#}"))))
         })
     };

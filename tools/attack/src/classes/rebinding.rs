@@ -18,15 +18,19 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         ("a name with a port", "Host: evil.example:6962\r\nOrigin: http://evil.example:6962\r\n"),
     ];
-    let targets =
-        [(Target::Log, "/add"), (Target::Witness, "/add-checkpoint"), (Target::Collector, "/v1/records")];
+    let targets = [
+        (Target::Log, "/add"),
+        (Target::Witness, "/add-checkpoint"),
+        (Target::Collector, "/v1/records"),
+        (Target::Vault, "/v1/vault/find-records"),
+    ];
     let mut all = Vec::new();
     for (target, path) in targets {
         for (name, lines) in from_pages {
             let bytes =
                 format!("POST {path} HTTP/1.1\r\n{lines}Connection: close\r\nContent-Length: 1\r\n\r\nx");
             let name = format!("{name}, to the {}", target.name());
-            // 401: a collector asks for a token first.
+            // 401: collectors and vaults ask for a token first.
             all.push(raw(CLASS, (&name, target), bytes.into_bytes(), Expect::Status(&[401, 403, 421])));
         }
     }

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::Client;
 
-use crate::attack::{Attack, Context, Seen, Target};
+use crate::attack::{Attack, Context, Observation, Target};
 
 const CLASS: &str = "gzip";
 /// The longest body that a collector takes.
@@ -32,11 +32,11 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-type Made = fn(&Context) -> Vec<u8>;
+type MakeBytes = fn(&Context) -> Vec<u8>;
 
 pub(super) fn attacks() -> Vec<Attack> {
-    let empty: Made = |_| packed(&[]).repeat(MAX_BODY / packed(&[]).len());
-    let cases: [(&str, &str, Made); 10] = [
+    let empty: MakeBytes = |_| packed(&[]).repeat(MAX_BODY / packed(&[]).len());
+    let cases: [(&str, &str, MakeBytes); 10] = [
         ("a bomb", "gzip", |context| bomb(context.scale(1 << 30, 128 << 20))),
         ("a bomb in a bomb", "gzip", |context| packed(&bomb(context.scale(1 << 30, 128 << 20)))),
         ("empty members for 16 MiB", "gzip", empty),
@@ -61,7 +61,7 @@ pub(super) fn attacks() -> Vec<Attack> {
 }
 
 /// Several at a time, each of which must be refused by the client's fault.
-fn sent(name: &str, path: &'static str, encoding: &'static str, made: Made) -> Attack {
+fn sent(name: &str, path: &'static str, encoding: &'static str, made: MakeBytes) -> Attack {
     Attack::alone(CLASS, format!("{CLASS}: {name}"), Target::Collector, move |context: Context| async move {
         let body = made(&context);
         let client = Client::builder().no_proxy().build()?;
@@ -79,7 +79,7 @@ fn sent(name: &str, path: &'static str, encoding: &'static str, made: Made) -> A
         };
         let answers = futures::future::try_join_all((0..4).map(|_| one())).await;
         let complaint: Result<Option<String>> = answers.map(|all| all.into_iter().flatten().next());
-        Ok(Seen::sent(4_u64).with(complaint?))
+        Ok(Observation::sent(4_u64).with(complaint?))
     })
 }
 
