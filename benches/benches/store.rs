@@ -99,7 +99,7 @@ fn engine(c: &mut Criterion) {
     let (log, gateway) = runtime.block_on(async {
         let log = Engine::open(config, store.expect("a new store"), None, &mut Registry::default());
         let log = log.expect("a new log");
-        let gateway = TestGateway::open(&log, 1).await.expect("enrolled and open");
+        let gateway = TestGateway::open(&log, 10).await.expect("enrolled and open");
         (log, RefCell::new(gateway))
     });
     let mut group = c.benchmark_group("engine, append to verified receipt");

@@ -3,6 +3,8 @@
 //! `rs_merkle` is here to be measured against, as it is in the tests of `vouchlog-merkle` to be compared with. It is no
 //! tree for a log: it keeps every node in memory, has no consistency proof, and knows nothing of tiles.
 
+pub mod counts;
+
 use rs_merkle::Hasher;
 use vouchlog_merkle::{CompactRange, Growth, Hash, ProofPlan, TreeHead, leaf_hash, node_hash};
 
