@@ -8,13 +8,16 @@ use parking_lot::Mutex;
 use vouchlog_runtime::caught;
 use vouchlog_storage::StoreError;
 
-use crate::files::{os_error, sync_dir};
+use crate::files::{os_error, remove_file, sync_dir};
 
 /// sled's unit of allocation. 8 MiB keeps every value of ours inside a segment.
 const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 /// The living part of a log is a few MiB, and a witness reads a state once per request; more cache would only keep what is
 /// hardly ever read again.
 const SLED_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// sled's files: its settings, which it writes first, and all the rest.
+const SETTINGS: &str = "conf";
+const DATA: &str = "db";
 /// How long a just closed database may take to let go of its lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -31,8 +34,11 @@ pub(crate) struct Database {
 impl Database {
     /// Opens the database, or makes it; what is read from it afterwards is durable.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        remove_unfinished(dir)?;
         let db = open_sled(dir)?;
-        let file = File::open(dir.join("db")).map_err(os_error)?;
+        // sled does not sync it, and opens nothing without it.
+        File::open(dir.join(SETTINGS)).and_then(|file| file.sync_all()).map_err(os_error)?;
+        let file = File::open(dir.join(DATA)).map_err(os_error)?;
         let database = Self { db: Some(db), file, failed: Mutex::default() };
         database.sync().map_err(|error| StoreError::Io(error.to_string()))?;
         sync_dir(dir)?;
@@ -74,6 +80,15 @@ impl Database {
         self.db().flush()?;
         self.file.sync_data().map_err(sled::Error::from)
     }
+}
+
+/// Removes what a creation that was cut short left: sled writes its settings in two steps before it makes the file for data, and does
+/// not open with half of them.
+fn remove_unfinished(dir: &Path) -> Result<(), StoreError> {
+    if dir.join(DATA).try_exists().map_err(os_error)? {
+        return Ok(());
+    }
+    remove_file(&dir.join(SETTINGS))
 }
 
 /// Opens sled, turning its panics on damaged files into errors, and waiting a little for a lock that is being let go.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vouchlog_storage::Store;
 
-use crate::synthetic::{batch, check, open};
+use crate::synthetic::{batch, check, grow, open};
 
 /// Set for the child process, which commits until it is killed.
 pub(crate) const CHILD_DIR: &str = "VOUCHLOG_TEST_CRASH_DIR";
@@ -89,5 +89,33 @@ fn a_store_cut_short_while_it_is_made_can_be_made_again() {
         let acknowledged = kill(spawn(dir.path(), "crash::writer"), false, after).unwrap_or(0);
         let store = open(dir.path()).unwrap_or_else(|error| panic!("killed after {after:?}: {error}"));
         assert!(check(&store) >= acknowledged, "killed after {after:?}");
+    }
+}
+
+/// What a kill between two writes of the first database leaves, each write cut anywhere.
+#[test]
+fn a_store_of_which_only_the_first_bytes_were_written_can_be_made_again() {
+    let whole = tempfile::tempdir().unwrap();
+    open(whole.path()).unwrap().close().unwrap();
+    let read = |name: &str| std::fs::read(whole.path().join("live").join(name)).unwrap();
+    let (settings, data) = (read("conf"), read("db"));
+    assert!(!settings.is_empty() && !data.is_empty());
+    let check = |settings: &[u8], data: Option<&[u8]>, what: String| {
+        let dir = tempfile::tempdir().unwrap();
+        let live = dir.path().join("live");
+        std::fs::create_dir_all(live.join("blobs")).unwrap();
+        std::fs::write(live.join("conf"), settings).unwrap();
+        if let Some(data) = data {
+            std::fs::write(live.join("db"), data).unwrap();
+        }
+        let store = open(dir.path()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(store.load().unwrap(), None);
+        grow(&store, None, 1, 1);
+    };
+    for end in 0..=settings.len() {
+        check(&settings[..end], None, format!("{end} bytes of the settings"));
+    }
+    for end in (0..40.min(data.len())).chain((40..data.len()).step_by(data.len() / 50 + 1)) {
+        check(&settings, Some(&data[..end]), format!("{end} bytes of the data"));
     }
 }

@@ -217,3 +217,17 @@ fn a_full_disk_refuses_and_breaks_nothing() {
     assert!(store.impediment().is_some());
     assert_eq!(check(&store), 2);
 }
+
+#[test]
+fn a_store_of_which_only_the_first_bytes_were_written_can_be_made_again() {
+    let whole = tempfile::tempdir().unwrap();
+    drop(open(whole.path()).unwrap());
+    let settings = std::fs::read(whole.path().join("live/conf")).unwrap();
+    for end in 0..=settings.len() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("live/blobs")).unwrap();
+        std::fs::write(dir.path().join("live/conf"), &settings[..end]).unwrap();
+        let store = open(dir.path()).unwrap_or_else(|error| panic!("{end} bytes of the settings: {error}"));
+        assert_eq!(store.identity(), IDENTITY);
+    }
+}
