@@ -6,6 +6,7 @@ mod collect;
 mod engine;
 mod gateway;
 mod grpc;
+mod hold;
 mod quota;
 mod report;
 mod streams;
@@ -39,6 +40,8 @@ enum Command {
     Unary(grpc::GrpcArgs),
     /// Bodies posted to /add of a running log, over HTTP/1.1, as fast as it goes
     Add(add::AddArgs),
+    /// Connections of a running server that are opened, used once, and held
+    Hold(hold::HoldArgs),
     /// Heads of many logs on a running witness, as fast as it goes
     Witness(witness::WitnessArgs),
     /// Traces of AI calls on a running collector, over OTLP, as fast as it goes or at a rate
@@ -55,6 +58,7 @@ async fn main() -> Result<()> {
         Command::Stream(args) => grpc::stream(args).await?,
         Command::Unary(args) => grpc::unary(args).await?,
         Command::Add(args) => add::run(args).await?,
+        Command::Hold(args) => hold::run(args).await?,
         Command::Witness(args) => witness::run(args).await?,
         Command::Collect(args) => collect::run(args).await?,
     };

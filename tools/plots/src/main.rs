@@ -11,10 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 mod chart;
+mod goals;
+mod results;
 mod tables;
 
 use chart::Chart;
-use tables::Results;
+use results::Results;
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")

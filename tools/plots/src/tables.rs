@@ -6,18 +6,17 @@
 //! <!-- end of table -->
 //! ```
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 
+use crate::goals;
+use crate::results::{Results, grouped};
+
 const BEGIN: &str = "<!-- table: ";
 const END: &str = "<!-- end of table -->";
-
-/// What `tools/performance/run` measured, by name.
-pub(crate) type Results = BTreeMap<String, Value>;
 
 /// Of one measurement, what a column shows.
 #[derive(Clone, Copy, Debug)]
@@ -97,12 +96,13 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "memory",
-        first: "idle, a second after the start",
+        first: "idle, a second after the start or with connections",
         columns: &[("resident", Figure::Resident)],
         rows: &[
             ("a log, lookup index on", "log-indexed-idle"),
             ("a log, `--index off`", "log-plain-idle"),
             ("a witness", "witness-http-idle"),
+            ("a log with 6,000 connections held, lookup index on", "log-indexed-held"),
         ],
     },
     Table {
@@ -119,7 +119,20 @@ const TABLES: &[Table] = &[
 ];
 
 /// Tables that the measurements have as they are to be shown.
-const AS_MEASURED: &[&str] = &["reads", "audit-files", "vault", "index-alone", "collector", "benches"];
+const AS_MEASURED: &[&str] = &[
+    "steady",
+    "stores",
+    "disk",
+    "huge-pages",
+    "streams",
+    "reads",
+    "audit-files",
+    "vault",
+    "index-alone",
+    "collector",
+    "benches",
+    "machine",
+];
 
 /// A file of figures that is drawn as a chart.
 #[derive(Debug)]
@@ -213,26 +226,6 @@ impl Figure {
     }
 }
 
-/// Three digits that count, with commas between thousands.
-fn grouped(figure: f64, decimals: usize) -> String {
-    let mut figure = figure;
-    if figure >= 1_000.0 {
-        let unit = 10_f64.powf(figure.log10().floor() - 2.0);
-        figure = (figure / unit).round() * unit;
-    }
-    let text = if figure >= 100.0 { format!("{figure:.0}") } else { format!("{figure:.decimals$}") };
-    let (whole, rest) =
-        text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
-    let mut grouped = String::new();
-    for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    rest.map_or(grouped.clone(), |rest| format!("{grouped}.{rest}"))
-}
-
 impl Table {
     /// None if nothing of it was measured.
     fn markdown(&self, results: &Results) -> Option<String> {
@@ -282,6 +275,7 @@ pub(crate) fn written(page: &str, results: &Results) -> Result<String, String> {
         let name = marked[BEGIN.len()..].split(" -->").next().unwrap_or_default();
         let new = match TABLES.iter().find(|table| table.name == name) {
             Some(table) => table.markdown(results),
+            None if name == "goals" => goals::markdown(results),
             None if AS_MEASURED.contains(&name) => as_measured(name, results),
             None => return Err(format!("there is no table `{name}`")),
         };

@@ -110,7 +110,7 @@ fn recorded_at() -> PathBuf {
 
 fn measure_all() -> Result<BTreeMap<String, u64>, Failure> {
     if cfg!(debug_assertions) {
-        return Err("counts of an unoptimised build mean nothing: build with --release".into());
+        return Err("counts of an unoptimised build mean nothing: build with --profile counts".into());
     }
     let folder = tempfile::tempdir()?;
     let mut counts = BTreeMap::new();
