@@ -68,15 +68,13 @@ impl HealthService {
         service.is_empty() || self.names.contains(&service)
     }
 
-    /// The status as it changes. However many watch, one task looks.
+    /// The status as it changes. However many watch, one task looks: a watch that begins beside others is told what that saw last.
     fn newest(&self) -> Receiver<ServingStatus> {
         let mut watched = self.watched.lock();
-        let now = serving(self.health.as_ref(), &self.stopping);
         if let Some(sender) = watched.upgrade() {
-            update(&sender, now);
             return sender.subscribe();
         }
-        let (sender, receiver) = watch::channel(now);
+        let (sender, receiver) = watch::channel(serving(self.health.as_ref(), &self.stopping));
         let sender = Arc::new(sender);
         *watched = Arc::downgrade(&sender);
         let (health, stopping) = (Arc::clone(&self.health), self.stopping.clone());
