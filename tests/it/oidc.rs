@@ -23,17 +23,19 @@ const AUDIENCE: &str = "https://collector.example.com";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A folder with the package, and a Node that runs it.
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let ours = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oidc");
     let folder = std::env::var_os("VOUCHLOG_OIDC").map_or_else(ours, PathBuf::from);
     let node = Command::new("node").arg("--version").output().ok()?;
     (node.status.success() && folder.join("node_modules/oidc-provider").is_dir()).then_some(folder)
 }
 
-struct IdentityProvider(Child);
+/// A provider that runs.
+pub(crate) struct IdentityProvider(Child);
 
 impl IdentityProvider {
-    fn start(folder: &Path, port: u16, kid: &str) -> Self {
+    /// Starts one with this environment.
+    pub(crate) fn start(folder: &Path, port: u16, environment: &[(&str, &str)]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/oidc/idp.mjs");
         let here = folder.join("idp.mjs");
         if script.canonicalize().unwrap() != here.canonicalize().unwrap_or_default() {
@@ -43,7 +45,7 @@ impl IdentityProvider {
         let mut child = Command::new("node")
             .arg(here)
             .arg(port.to_string())
-            .env("KID", kid)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -109,7 +111,7 @@ async fn tokens_of_a_real_provider_are_checked_and_its_keys_rotate() {
     let collector = world.start_collector(&["--access", &file]);
     let (client, url) = (Client::new(), collector.url.clone());
 
-    let provider = IdentityProvider::start(&folder, port, "k1");
+    let provider = IdentityProvider::start(&folder, port, &[("KID", "k1")]);
     let good = token(&client, &issuer, AUDIENCE).await;
     assert_eq!(send(&client, &url, &good, "r-1").await, StatusCode::OK);
     let row = world.wait_for(StatementKind::Interaction, 1).await.remove(0);
@@ -133,7 +135,7 @@ async fn tokens_of_a_real_provider_are_checked_and_its_keys_rotate() {
     // Another key set: what the old one signed is worth nothing once the new one is known.
     drop(provider);
     assert_eq!(send(&client, &url, &good, "r-3").await, StatusCode::OK, "the keys are known");
-    let provider = IdentityProvider::start(&folder, port, "k2");
+    let provider = IdentityProvider::start(&folder, port, &[("KID", "k2")]);
     let newer = token(&client, &issuer, AUDIENCE).await;
     until(200, || send(&client, &url, &newer, "r-4")).await;
     assert_eq!(send(&client, &url, &good, "r-5").await, StatusCode::UNAUTHORIZED);
@@ -146,7 +148,7 @@ async fn tokens_of_a_real_provider_are_checked_and_its_keys_rotate() {
     short["issuers"][0]["audience"] = json!(format!("{AUDIENCE}/short"));
     std::fs::write(&file, short.to_string()).unwrap();
     let collector = world.start_collector(&["--access", &file]);
-    let _provider = IdentityProvider::start(&folder, port, "k3");
+    let _provider = IdentityProvider::start(&folder, port, &[("KID", "k3")]);
     let short = token(&client, &issuer, &format!("{AUDIENCE}/short")).await;
     until(401, || send(&client, &collector.url, &short, "r-6")).await;
     drop(log);

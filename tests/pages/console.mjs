@@ -2,54 +2,18 @@
 // runs the server; ends with an error at the first thing that is not as it must be.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { Browser, chromium } from "../../web/explorer/test/browser.mjs";
+import { walk } from "./walk.mjs";
 
-const { CONSOLE_URL: url, CONSOLE_TOKEN: token, CONSOLE_PERSON: person, CONSOLE_DOWNLOADS: downloads, VOUCHLOG_SHOTS: shots } = process.env;
-const axe = readFileSync(process.env.AXE, "utf8");
+const { CONSOLE_URL: url, CONSOLE_TOKEN: token, CONSOLE_PERSON: person, CONSOLE_DOWNLOADS: downloads } = process.env;
 const browser = new Browser(chromium());
 const tab = await browser.tab();
 await browser.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads });
 
-const text = () => tab.text();
-const fill = (selector, value) => tab.evaluate(`document.querySelector(${JSON.stringify(selector)}).value = ${JSON.stringify(value)}`);
-
-/** Opens what a click leads to, and waits until it is there. */
-async function follow(selector, words) {
-  await tab.evaluate("window.left = true");
-  await tab.click(selector);
-  await tab.until("document.readyState === 'complete' && window.left === undefined", `the page after ${selector}`);
-  if (words !== undefined) await tab.sees(words);
-}
-
-/** What every page must have, in both colour schemes and at three widths. */
-async function inspect(name) {
-  const headings = await tab.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(one => Number(one.tagName[1]))");
-  assert.equal(headings.filter((level) => level === 1).length, 1, `${name}: one h1`);
-  assert.ok(headings.every((level, at) => at === 0 || level <= headings[at - 1] + 1), `${name}: no level of headings is skipped: ${headings}`);
-  const first = await tab.evaluate("document.querySelector('a').className");
-  assert.equal(first, "skip", `${name}: the first link skips to the content`);
-  assert.equal(await tab.evaluate("document.scripts.length"), 0, `${name}: no script`);
-  for (const dark of [false, true]) {
-    await tab.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }] });
-    const found = await tab.evaluate(`${axe}; axe.run(document, { resultTypes: ["violations"] }).then(found => found.violations
-      .filter(one => ["serious", "critical"].includes(one.impact)).map(one => one.id + ": " + one.nodes.map(node => node.html.slice(0, 200) + node.failureSummary).join("; ")))`);
-    assert.deepEqual(found, [], `${name}, ${dark ? "dark" : "light"}`);
-  }
-  for (const width of [360, 1024, 1600]) {
-    await tab.send("Emulation.setDeviceMetricsOverride", { width, height: 900, deviceScaleFactor: 1, mobile: false });
-    const wide = await tab.evaluate("document.documentElement.scrollWidth");
-    const beyond = await tab.evaluate(`[...document.querySelectorAll("body *")].filter(one => one.getBoundingClientRect().right > innerWidth + 1)
-      .map(one => one.tagName + "." + one.getAttribute("class") + " " + Math.round(one.getBoundingClientRect().width)).slice(0, 12).join(", ")`);
-    assert.ok(wide <= width, `${name} is ${wide} px wide on ${width} px: ${beyond}`);
-    if (shots === undefined) continue;
-    mkdirSync(shots, { recursive: true });
-    await tab.screenshot(join(shots, `${name}-${width}.png`), width);
-    if (width === 1024) await tab.screenshot(join(shots, `${name}-${width}-dark.png`), width, { dark: true });
-  }
-}
+const { text, fill, follow, inspect } = walk(tab);
 
 /** How many sheets of A4 a page prints to. */
 async function sheets() {
@@ -85,6 +49,19 @@ try {
   await inspect("credential");
   await tab.go(url + session);
   await tab.sees("Timeline");
+  // A case for it, with what the investigation finds.
+  await follow("a[href$='/case']", "Open a case");
+  await inspect("case-of-session");
+  await fill("#case", "INC-2231");
+  await fill("#reason", "refund of order 8841");
+  await follow("form button[type=submit].main-act", "What was done");
+  await fill("#note", "asked the payments team for the ledger");
+  await follow("button[value=note]", "asked the payments team");
+  await inspect("case");
+  await follow("nav a[href='/console/cases']", "INC-2231");
+  await inspect("cases");
+  await tab.go(url + session);
+  await tab.sees("Timeline");
   const record = await tab.evaluate("[...document.querySelectorAll('a[href^=\"/console/record/\"]')].map(one => one.getAttribute('href'))[2]");
   await follow(`a[href=${JSON.stringify(record)}]`, "Who read it");
   await inspect("record");
@@ -105,6 +82,8 @@ try {
   await inspect("identities");
   await follow("tbody a", "All its sessions");
   await inspect("identity");
+  await follow("nav a[href='/console/sources']", "refund-gateway");
+  await inspect("sources");
   await follow("nav a[href='/console/findings']", "R26");
   await inspect("findings");
   await tab.evaluate("[...document.querySelectorAll('.queue details')].find(one => one.innerText.includes('R26')).open = true");

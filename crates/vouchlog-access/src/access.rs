@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use vouchlog_outbound::ConnectionSecurity;
 
+use crate::claims::Claims;
 use crate::config::{AccessFile, Issuer, SubjectEntry};
 use crate::denied::Denied;
 use crate::grants::{EmitGrants, Role};
@@ -19,6 +20,9 @@ use crate::metrics::AccessMetrics;
 use crate::principal::{BEARER, Identity, Method, Person, Principal};
 use crate::provider::{AccessError, Pace, Provider};
 use crate::token::{BearerToken, StoredToken, TokenTable};
+
+/// Of a subject that the file does not have.
+const NO_PRINCIPAL: Denied = Denied::Forbidden("the token is valid, and its subject is no principal here");
 
 /// Who can reach a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,6 +189,30 @@ impl Access {
         self.0.metrics.denied(denied);
     }
 
+    /// The providers, in the order of the file.
+    pub(crate) fn providers(&self) -> Vec<Arc<Provider>> {
+        self.0.state.load().providers.clone()
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0.clock)()
+    }
+
+    /// The principal of a person who signed in with these claims, as the file has it now. It is counted like any request.
+    pub(crate) fn principal_of_person(&self, claims: &Claims) -> Result<Principal, Denied> {
+        let state = self.0.state.load();
+        let subject = state.subjects.iter().find(|(subject, _)| claims.are_of_person(subject));
+        let decided = subject
+            .map(|(subject, place)| Principal {
+                person: claims.person(subject),
+                ..state.principal(*place, Method::Oidc)
+            })
+            .ok_or(NO_PRINCIPAL);
+        self.0.metrics.decided(&decided);
+        decided
+    }
+
     async fn decide(
         &self,
         state: &State,
@@ -219,14 +247,14 @@ impl Access {
         let provider = provider.ok_or(Denied::Invalid("it is of another issuer"))?;
         let known = provider.keys(|keys| token.key(keys).is_some()).await?;
         let key = token.key(&known.keys).ok_or(Denied::Invalid("the issuer has no such key"))?;
-        let claims = token.verify(key, &provider.issuer, now)?;
+        let claims = token.verify(key, &provider.issuer, &provider.issuer.audience, now)?;
         let subject = state.subjects.iter().find(|(subject, _)| claims.are_of(subject));
         match subject {
             Some((subject, place)) => {
                 let person = claims.person(subject);
                 Ok(Principal { person, ..state.principal(*place, Method::Oidc) })
             }
-            None => Err(Denied::Forbidden("the token is valid, and its subject is no principal here")),
+            None => Err(NO_PRINCIPAL),
         }
     }
 }

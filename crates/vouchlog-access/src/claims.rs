@@ -14,9 +14,10 @@ pub(crate) struct Claims {
     /// Seconds since 1970; RFC 7519 allows fractions.
     pub(crate) exp: f64,
     pub(crate) nbf: Option<f64>,
-    sub: Option<String>,
+    pub(crate) sub: Option<String>,
     client_id: Option<String>,
-    azp: Option<String>,
+    pub(crate) azp: Option<String>,
+    pub(crate) nonce: Option<String>,
     scope: Option<Strings>,
     groups: Option<Strings>,
 }
@@ -30,6 +31,13 @@ pub(crate) enum Strings {
 }
 
 impl Strings {
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(many) => many.len(),
+        }
+    }
+
     pub(crate) fn contains(&self, wanted: &str) -> bool {
         match self {
             Self::One(one) => one == wanted,
@@ -66,6 +74,11 @@ impl Claims {
 }
 
 impl Claims {
+    /// The same of a person who signed in: nobody is a client, whoever's program the token was issued through.
+    pub(crate) fn are_of_person(&self, subject: &SubjectEntry) -> bool {
+        subject.client_id.is_none() && self.are_of(subject)
+    }
+
     /// Who of a group it is, where the entry names one. What goes on record by this name is short and printable.
     pub(crate) fn person(&self, subject: &SubjectEntry) -> Person {
         let is_name = |sub: &&str| {

@@ -22,6 +22,7 @@ use url::Url;
 use vouchlog_outbound::{ConnectionSecurity, Reach};
 
 use crate::algorithm::SignatureAlgorithm;
+use crate::client::SignInClient;
 use crate::grants::{EmitGrants, Role};
 use crate::limits::{
     CLOCK_SKEW, MAX_CLOCK_SKEW, MAX_FILE_BYTES, MAX_ISSUERS, MAX_NAME_BYTES, MAX_PRINCIPALS, MAX_TOKENS,
@@ -134,6 +135,7 @@ struct IssuerEntry {
     clock_skew_seconds: Option<u64>,
     #[serde(default)]
     allow_private_addresses: bool,
+    sign_in: Option<SignInClient>,
 }
 
 /// An identity provider whose tokens are accepted.
@@ -145,6 +147,8 @@ pub(crate) struct Issuer {
     pub(crate) clock_skew: Duration,
     /// How far its URLs may lead.
     pub(crate) reach: Reach,
+    /// The client as which people sign in to a vault's console there, if they may.
+    pub(crate) sign_in: Option<SignInClient>,
 }
 
 impl AccessFile {
@@ -225,7 +229,8 @@ impl TryFrom<IssuerEntry> for Issuer {
     type Error = ConfigError;
 
     fn try_from(entry: IssuerEntry) -> Result<Self, ConfigError> {
-        let IssuerEntry { issuer, audience, algorithms, clock_skew_seconds, allow_private_addresses } = entry;
+        let IssuerEntry { issuer, audience, algorithms, sign_in, .. } = entry;
+        let IssuerEntry { clock_skew_seconds, allow_private_addresses, .. } = entry;
         let reach = if allow_private_addresses { Reach::Anywhere } else { Reach::Public };
         let Some(url) = issuer.parse().ok().filter(is_safe) else {
             return wrong(format!("the issuer {issuer} is not an https URL (http is for loopback only)"));
@@ -243,7 +248,10 @@ impl TryFrom<IssuerEntry> for Issuer {
             let most = MAX_CLOCK_SKEW.as_secs();
             return wrong(format!("the issuer {issuer}: clock_skew_seconds is at most {most}"));
         }
-        Ok(Self { issuer, audience, algorithms, clock_skew, reach })
+        if let Some(Err(why)) = sign_in.as_ref().map(|client| client.check(is_safe)) {
+            return wrong(format!("sign_in of the issuer {issuer}: {why}"));
+        }
+        Ok(Self { issuer, audience, algorithms, clock_skew, reach, sign_in })
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Unverified<'a> {
     signature: Vec<u8>,
     claims: Vec<u8>,
     algorithm: SignatureAlgorithm,
+    /// Whether its header states that it is an access token.
+    pub(crate) is_access_token: bool,
     pub(crate) key_id: Option<String>,
     pub(crate) issuer: String,
 }
@@ -66,7 +68,8 @@ impl<'a> Unverified<'a> {
         let algorithm = SignatureAlgorithm::of(&header.alg);
         let algorithm = algorithm.ok_or(Denied::Invalid("its signature algorithm is not supported"))?;
         let signed = signed.as_bytes();
-        Ok(Self { signed, signature, claims, algorithm, key_id: header.kid, issuer: iss })
+        let is_access_token = typ == Some("at+jwt");
+        Ok(Self { signed, signature, claims, algorithm, is_access_token, key_id: header.kid, issuer: iss })
     }
 
     /// The key that must have signed it, if the set has it.
@@ -74,11 +77,12 @@ impl<'a> Unverified<'a> {
         keys.find(self.key_id.as_deref())
     }
 
-    /// Checks the token with the key of its id.
+    /// Checks the token with the key of its id. It must be for `audience`.
     pub(crate) fn verify(
         &self,
         key: &VerifyingKey,
         issuer: &Issuer,
+        audience: &str,
         now: Timestamp,
     ) -> Result<Claims, Denied> {
         if !issuer.algorithms.contains(&self.algorithm) {
@@ -97,7 +101,7 @@ impl<'a> Unverified<'a> {
         if claims.iss != issuer.issuer {
             return Err(Denied::Invalid("it is of another issuer"));
         }
-        if !claims.aud.contains(&issuer.audience) {
+        if !claims.aud.contains(audience) {
             return Err(Denied::Invalid("it is for another audience"));
         }
         let now = now.as_duration().as_secs_f64();

@@ -14,11 +14,15 @@
 //! *Invariant: a credential that is presented and not valid is never taken for an anonymous request, and no error, log line or metric
 //! contains a token.*
 //!
+//! People sign in to the console of a vault at their identity provider (`sign_in.rs`): what the provider states of a person is checked
+//! once, and what that person may do is looked up for each request.
+//!
 //! Start with `access.rs`: [`Access::authenticate`] is the whole decision.
 
 mod access;
 mod algorithm;
 mod claims;
+mod client;
 mod config;
 mod denied;
 mod grants;
@@ -29,15 +33,18 @@ mod metrics;
 mod pattern;
 mod principal;
 mod provider;
+mod sign_in;
 mod token;
 
 pub use access::{Access, CertificateNames, Reach, Setup};
+pub use client::RETURN_PATH;
 pub use config::{AccessFile, ConfigError};
 pub use denied::Denied;
 pub use grants::{EmitGrants, RecordKind, Role};
 pub use pattern::{PatternError, Patterns};
 pub use principal::{ANONYMOUS, Method, Person, Principal};
 pub use provider::AccessError;
+pub use sign_in::{Account, PendingSignIn, SignInPlace, SignInReturn};
 pub use token::{BearerToken, NewToken, TokenError};
 
 #[cfg(test)]

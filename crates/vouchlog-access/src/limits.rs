@@ -50,6 +50,15 @@ pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// The largest clock difference that a file may allow.
 pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
+/// Scopes that a sign-in asks for beside `openid`.
+pub(crate) const MAX_SCOPES: usize = 16;
+
+/// The longest code that a provider sends a person back with. Providers that put a sealed state into it need about 2 KiB.
+pub(crate) const MAX_CODE_BYTES: usize = 4_096;
+
+/// The longest secret of a client; it is a line of a file.
+pub(crate) const MAX_SECRET_BYTES: u64 = 4_096;
+
 /// RSA keys, in bytes of the modulus. RFC 7518 section 3.3 requires 2,048 bits; longer ones than 8,192 take long to verify with.
 pub(crate) const RSA_BYTES: RangeInclusive<usize> = 256..=1_024;
 

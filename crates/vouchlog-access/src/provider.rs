@@ -5,12 +5,15 @@
 //!          key unknown, or set older than 5 min ─► fetch ─► swap ─► verify
 //! fetch: {issuer}/.well-known/openid-configuration ─► jwks_uri; one at a time, at most every 30 s, 256 KiB and 5 s each
 //! ```
+//!
+//! Where people sign in, and where their codes are redeemed, is in the same discovery document.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use reqwest::{Client, Url};
+use http::{HeaderValue, StatusCode, header};
+use reqwest::{Client, RequestBuilder, Url};
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::Mutex;
@@ -59,13 +62,36 @@ impl Default for Pace {
 #[derive(Default)]
 pub(crate) struct Snapshot {
     pub(crate) keys: KeySet,
+    /// Where people sign in, if the provider has it.
+    pub(crate) endpoints: Option<Endpoints>,
     fetched: Option<Instant>,
+}
+
+/// Where people sign in.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoints {
+    /// Where a browser is sent to.
+    pub(crate) authorization: Url,
+    /// Where a code is redeemed.
+    pub(crate) token: Url,
+    /// Whether the provider names itself when it sends a browser back (RFC 9207).
+    pub(crate) names_issuer: bool,
+}
+
+/// An answer of a provider, within the bounds.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Deserialize)]
 struct Discovery {
     issuer: String,
     jwks_uri: String,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
 }
 
 impl Provider {
@@ -111,8 +137,9 @@ impl Provider {
             let fetched = self.fetch().await;
             self.metrics.fetched(fetched.is_ok());
             match fetched {
-                Ok(keys) => {
-                    self.keys.store(Arc::new(Snapshot { keys, fetched: Some(Instant::now()) }));
+                Ok((keys, endpoints)) => {
+                    let fetched = Some(Instant::now());
+                    self.keys.store(Arc::new(Snapshot { keys, endpoints, fetched }));
                 }
                 Err(why) => {
                     tracing::warn!(
@@ -135,35 +162,87 @@ impl Provider {
         known.fetched.is_some_and(|fetched| fetched.elapsed() < self.pace.refresh_after)
     }
 
-    async fn fetch(&self) -> Result<KeySet, String> {
+    async fn fetch(&self) -> Result<(KeySet, Option<Endpoints>), String> {
         let discovery: Discovery = serde_json::from_slice(&self.get(self.place.clone()).await?)
             .map_err(|_| "the discovery document cannot be read".to_owned())?;
         // SPEC: OpenID Connect Discovery 1.0 section 4.3: it must be exactly the issuer.
         if discovery.issuer != self.issuer.issuer {
             return Err("the discovery document is of another issuer".to_owned());
         }
-        let keys: Url = discovery.jwks_uri.parse().map_err(|_| "jwks_uri is not a URL".to_owned())?;
-        if !is_safe(&keys) {
-            return Err("jwks_uri is not an https URL".to_owned());
+        let keys = self.linked("jwks_uri", &discovery.jwks_uri)?;
+        let endpoints = match self.issuer.sign_in {
+            None => None,
+            // Tokens are checked all the same.
+            Some(_) => self.endpoints(&discovery).unwrap_or_else(|why| {
+                tracing::error!(issuer = self.issuer.issuer, why, "people cannot sign in at this provider");
+                None
+            }),
+        };
+        let keys =
+            KeySet::parse(&self.get(keys).await?).ok_or_else(|| "the key set cannot be read".to_owned())?;
+        Ok((keys, endpoints))
+    }
+
+    /// A URL that the discovery document names, if it may lead there.
+    fn linked(&self, member: &str, url: &str) -> Result<Url, String> {
+        let url: Url = url.parse().map_err(|_| format!("{member} is not a URL"))?;
+        if !is_safe(&url) {
+            return Err(format!("{member} is not an https URL"));
         }
-        let within = self.issuer.reach.check_link(&self.place, &keys);
-        within.map_err(|error| format!("jwks_uri: {error}"))?;
-        KeySet::parse(&self.get(keys).await?).ok_or_else(|| "the key set cannot be read".to_owned())
+        let within = self.issuer.reach.check_link(&self.place, &url);
+        within.map_err(|error| format!("{member}: {error}"))?;
+        Ok(url)
+    }
+
+    fn endpoints(&self, discovery: &Discovery) -> Result<Option<Endpoints>, String> {
+        let Discovery { authorization_endpoint, token_endpoint, .. } = discovery;
+        let missing = |member: &str| format!("its discovery document has no {member}");
+        let authorization =
+            authorization_endpoint.as_ref().ok_or_else(|| missing("authorization_endpoint"))?;
+        let token = token_endpoint.as_ref().ok_or_else(|| missing("token_endpoint"))?;
+        Ok(Some(Endpoints {
+            authorization: self.linked("authorization_endpoint", authorization)?,
+            token: self.linked("token_endpoint", token)?,
+            names_issuer: discovery.authorization_response_iss_parameter_supported,
+        }))
     }
 
     async fn get(&self, url: Url) -> Result<Vec<u8>, String> {
-        let failed = |error: reqwest::Error| root_cause(&error.without_url());
-        let mut answer = self.client.get(url).send().await.map_err(failed)?;
-        if !answer.status().is_success() {
-            return Err(format!("the provider returned {}", answer.status()));
+        let answer = self.answer(self.client.get(url)).await?;
+        if !answer.status.is_success() {
+            return Err(format!("the provider returned {}", answer.status));
         }
-        let mut bytes = Vec::new();
+        Ok(answer.body)
+    }
+
+    /// Sends a form to an endpoint. Neither it nor the answer is in any error.
+    pub(crate) async fn post(
+        &self,
+        endpoint: &Url,
+        form: String,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Answer, String> {
+        let form_type = "application/x-www-form-urlencoded";
+        let request = self.client.post(endpoint.clone()).header(header::CONTENT_TYPE, form_type);
+        let request = request.header(header::ACCEPT, "application/json").body(form);
+        let request = match authorization {
+            Some(authorization) => request.header(header::AUTHORIZATION, authorization),
+            None => request,
+        };
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Answer, String> {
+        let failed = |error: reqwest::Error| root_cause(&error.without_url());
+        let mut answer = request.send().await.map_err(failed)?;
+        let status = answer.status();
+        let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if bytes.len() + chunk.len() > MAX_DOCUMENT_BYTES {
+            if body.len() + chunk.len() > MAX_DOCUMENT_BYTES {
                 return Err(format!("the document has more than {MAX_DOCUMENT_BYTES} bytes"));
             }
-            bytes.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk);
         }
-        Ok(bytes)
+        Ok(Answer { status, body })
     }
 }

@@ -3,6 +3,7 @@
 mod oidc;
 mod provider;
 mod sign;
+mod sign_in;
 
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;

@@ -30,7 +30,7 @@ mod tests;
 mod trial;
 
 pub use advice::{Open, Suggestion};
-pub use heartbeats::{Disagreement, HeartbeatReport, Silence, Sums, UnclaimedReport};
+pub use heartbeats::{Disagreement, HeartbeatReport, RecorderReport, Silence, Sums, UnclaimedReport};
 pub use ladder::{BeforeAfter, Effect, Ladder, Question, QuestionEffect, Rung, Step};
 pub use missing::Missing;
 pub use state::{CollectorState, Loss};
@@ -44,8 +44,8 @@ use tally::Tally;
 
 /// Records that are opened at once: some megabytes.
 const PAGE: usize = 250;
-/// Stands for a service that does not say its name.
-const UNNAMED: &str = "(no service named)";
+/// Stands for a service that does not give its name.
+pub const UNNAMED: &str = "(no service named)";
 
 /// Which records are examined.
 #[derive(Clone, Debug)]

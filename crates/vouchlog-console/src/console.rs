@@ -6,15 +6,16 @@ use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use vouchlog::{Policy, VerifyingKey};
-use vouchlog_access::Denied;
+use vouchlog_access::{Account, Denied, PendingSignIn, SignInReturn};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_desk::serve::{CallerError, Service};
 use vouchlog_vault::Access;
 
 use crate::attempts::Attempts;
 use crate::handles::Handles;
-use crate::limits::{DRAWING_PATIENCE, DRAWINGS};
-use crate::visits::Visits;
+use crate::limits::{DRAWING_PATIENCE, DRAWINGS, REDEEM_PATIENCE, REDEEMED_AT_ONCE};
+use crate::returns::Returns;
+use crate::visits::{Credential, Visits};
 
 /// The settings of the console.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Console {
     pub(crate) handles: Handles,
     pub(crate) visits: Visits,
     pub(crate) attempts: Attempts,
+    pub(crate) returns: Returns,
+    redeeming: Semaphore,
     drawings: Semaphore,
 }
 
@@ -45,12 +48,33 @@ impl Console {
             handles: Handles::new(),
             visits: Visits::default(),
             attempts: Attempts::default(),
+            returns: Returns::default(),
+            redeeming: Semaphore::new(REDEEMED_AT_ONCE),
             drawings: Semaphore::new(DRAWINGS),
         }
     }
 
-    /// The caller that a token is of.
-    pub(crate) async fn caller(&self, token: &str) -> Result<Access, CallerError> {
+    /// The caller that a visit is of.
+    pub(crate) async fn caller(&self, credential: &Credential) -> Result<Access, CallerError> {
+        match credential {
+            Credential::Token(token) => self.bearer(token).await,
+            Credential::Account(account) => self.service.person(account).await,
+        }
+    }
+
+    /// The account that a return from an identity provider is of.
+    pub(crate) async fn redeem(
+        &self,
+        pending: &PendingSignIn,
+        returned: &SignInReturn,
+    ) -> Result<Account, Denied> {
+        let Ok(_turn) = tokio::time::timeout(REDEEM_PATIENCE, self.redeeming.acquire()).await else {
+            return Err(Denied::Unavailable);
+        };
+        self.service.callers().finish_sign_in(pending, returned).await
+    }
+
+    async fn bearer(&self, token: &str) -> Result<Access, CallerError> {
         let mut value = HeaderValue::try_from(format!("Bearer {token}"))
             .map_err(|_| CallerError::Denied(Denied::Malformed))?;
         value.set_sensitive(true);

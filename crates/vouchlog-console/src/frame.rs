@@ -25,7 +25,9 @@ pub(crate) static STYLE_PATH: LazyLock<String> = LazyLock::new(|| {
 pub(crate) enum Area {
     Sessions,
     Findings,
+    Cases,
     Identities,
+    Sources,
     Holds,
     Disclosures,
     Erasure,
@@ -33,10 +35,12 @@ pub(crate) enum Area {
 }
 
 impl Area {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Sessions,
         Self::Findings,
+        Self::Cases,
         Self::Identities,
+        Self::Sources,
         Self::Holds,
         Self::Disclosures,
         Self::Erasure,
@@ -47,7 +51,9 @@ impl Area {
         match self {
             Self::Sessions => "Sessions",
             Self::Findings => "Findings",
+            Self::Cases => "Cases",
             Self::Identities => "Identities",
+            Self::Sources => "Sources",
             Self::Holds => "Legal holds",
             Self::Disclosures => "Disclosures",
             Self::Erasure => "Erasure",
@@ -59,7 +65,9 @@ impl Area {
         match self {
             Self::Sessions => "/console/sessions",
             Self::Findings => "/console/findings",
+            Self::Cases => "/console/cases",
             Self::Identities => "/console/identities",
+            Self::Sources => "/console/sources",
             Self::Holds => "/console/holds",
             Self::Disclosures => "/console/disclosures",
             Self::Erasure => "/console/erase",
@@ -71,8 +79,10 @@ impl Area {
         match self {
             Self::Sessions => Icon::Sessions,
             Self::Findings => Icon::Flag,
+            Self::Cases => Icon::Case,
             Self::Identities => Icon::Person,
-            Self::Holds => Icon::Case,
+            Self::Sources => Icon::Source,
+            Self::Holds => Icon::Lock,
             Self::Disclosures => Icon::Send,
             Self::Erasure => Icon::Gone,
             Self::Duties => Icon::Duty,
@@ -132,7 +142,7 @@ pub(crate) fn framed(signed: &Signed<'_>, here: Option<Area>, title: &str, main:
             }
         }
     };
-    document(title, &body)
+    document(title, &html! {}, &body)
 }
 
 /// Tenant and roles in words.
@@ -144,15 +154,23 @@ fn roles(access: &Access) -> String {
 
 /// A page without a visitor.
 pub(crate) fn bare(title: &str, main: &Markup) -> Markup {
-    let body = html! {
+    document(title, &html! {}, &unsigned(main))
+}
+
+/// The same, after which a browser opens another page of the console by itself.
+pub(crate) fn onward(title: &str, main: &Markup, to: &str) -> Markup {
+    document(title, &html! { meta http-equiv="refresh" content={ "0;url=" (to) }; }, &unsigned(main))
+}
+
+fn unsigned(main: &Markup) -> Markup {
+    html! {
         a.skip href="#main" { "Skip to content" }
         header.top { div.top-in { span.brand { (icon(Icon::Brand)) "Vouchlog " span { "vault" } } } }
         main #main.sign-in { (main) }
-    };
-    document(title, &body)
+    }
 }
 
-fn document(title: &str, body: &Markup) -> Markup {
+fn document(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -163,6 +181,7 @@ fn document(title: &str, body: &Markup) -> Markup {
                 meta name="robots" content="noindex";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · Vouchlog" }
+                (head)
                 link rel="stylesheet" href=(*STYLE_PATH);
             }
             body { (sprite(&body.0)) (hatches(&body.0)) (body) }

@@ -23,6 +23,25 @@ pub const VISIT_IDLE: Duration = Duration::from_secs(30 * 60);
 /// How long a visit lasts at most.
 pub const VISIT_LIFETIME: Duration = Duration::from_secs(8 * 60 * 60);
 
+/// How long a visit lasts at most that began at an identity provider: what it states of a person, such as their groups, is this old at
+/// most. Signing in again takes one click while the person is signed in there.
+pub const ACCOUNT_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long a person may take to sign in at an identity provider. Its page may ask for a second factor.
+pub const SIGN_IN_PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// Returns from identity providers that are remembered for [`SIGN_IN_PATIENCE`], so that none is taken twice: 2 MiB.
+pub const MAX_RETURNS: usize = 65_536;
+
+/// Codes that are redeemed at identity providers at a time.
+pub const REDEEMED_AT_ONCE: usize = 8;
+
+/// How long a return waits for its turn.
+pub const REDEEM_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest path that a sign-in at an identity provider leads back to: it waits in a cookie, of which browsers keep 4 KiB.
+pub const MAX_NEXT_BYTES: usize = 1_536;
+
 /// Failed sign-ins of one address in a [`FAILURES_WINDOW`].
 pub const MAX_FAILURES: u32 = 10;
 

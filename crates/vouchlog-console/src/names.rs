@@ -1,7 +1,8 @@
 //! What handles in URLs name.
 
 use serde::{Deserialize, Serialize};
-use vouchlog_desk::{FacetValue, FindingState, Target};
+use vouchlog_access::PendingSignIn;
+use vouchlog_desk::{CaseState, FacetValue, FindingState, Target};
 use vouchlog_record::RecordId;
 
 use crate::handles::Named;
@@ -151,6 +152,68 @@ pub(crate) struct IdentityName {
 
 impl Named for IdentityName {
     const KIND: &'static str = "identity";
+
+    fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+}
+
+/// An identity provider at which a person is to sign in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProviderName(pub(crate) String);
+
+impl Named for ProviderName {
+    const KIND: &'static str = "provider";
+}
+
+/// A sign-in at an identity provider that was begun, in a cookie of the browser that began it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BegunSignIn {
+    pub(crate) pending: PendingSignIn,
+    /// In milliseconds since 1970-01-01 UTC.
+    pub(crate) at: i64,
+    /// Where it leads to.
+    pub(crate) next: String,
+}
+
+impl Named for BegunSignIn {
+    const KIND: &'static str = "sign-in";
+}
+
+/// A case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CaseName {
+    pub(crate) tenant: Option<String>,
+    pub(crate) case: String,
+}
+
+impl Named for CaseName {
+    const KIND: &'static str = "case";
+
+    fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+}
+
+/// A page of cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CaseSearch {
+    pub(crate) state: Option<CaseState>,
+    pub(crate) after: Vec<String>,
+}
+
+impl Named for CaseSearch {
+    const KIND: &'static str = "cases";
+}
+
+/// Whose sources a page shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SourceSearch {
+    pub(crate) tenant: Option<String>,
+}
+
+impl Named for SourceSearch {
+    const KIND: &'static str = "sources";
 
     fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()

@@ -1,5 +1,6 @@
 //! The pages.
 
+pub(crate) mod cases;
 pub(crate) mod disclose;
 pub(crate) mod disclosures;
 pub(crate) mod duties;
@@ -8,8 +9,10 @@ pub(crate) mod export;
 pub(crate) mod findings;
 pub(crate) mod holds;
 pub(crate) mod identities;
+pub(crate) mod provider;
 pub(crate) mod record;
 pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod sources;
 mod validity;

@@ -32,6 +32,21 @@ pub(crate) fn day_end(entered: &str) -> Result<Option<i64>, &'static str> {
     Ok(day(entered)?.map(|start| start.saturating_add(DAY)))
 }
 
+/// A sentence of ours in which names of fields stand between backticks.
+pub(crate) fn coded(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+/// A text that begins a sentence.
+pub(crate) fn begun(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// The value of a date field.
 pub(crate) fn date(millis: Option<i64>) -> String {
     let at = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
@@ -66,6 +81,15 @@ pub(crate) fn pager(after: &[String], next: Option<String>, link: impl Fn(Vec<St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_fields_stand_out_in_a_sentence() {
+        assert_eq!(
+            coded("record `a<b` and `c`").into_string(),
+            "record <code>a&lt;b</code> and <code>c</code>"
+        );
+        assert_eq!((begun("élan"), begun("")), ("Élan".to_owned(), String::new()));
+    }
 
     #[test]
     fn days_are_read_in_utc() {

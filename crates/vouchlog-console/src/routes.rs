@@ -1,7 +1,7 @@
 //! The routes of the console, and what all of them share.
 //!
 //! Reading is GET, everything else POST; after a POST that changed something the browser is sent to a page of what was done, so that
-//! reloading it repeats nothing. Names are in forms and in handles, never in a path or a query.
+//! reloading it repeats nothing. Signing in at an identity provider is GET, too: it comes back by a redirect. Names are in forms and in handles, never in a path or a query.
 
 use std::sync::Arc;
 
@@ -10,13 +10,14 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
+use vouchlog_access::RETURN_PATH;
 use vouchlog_desk::serve::Service;
 
 use crate::console::{Console, ConsoleConfig};
 use crate::frame::{STYLE, STYLE_PATH};
 use crate::pages::{
-    disclose, disclosures, duties, erase, export, findings, holds, identities, record, session, sessions,
-    sign_in,
+    cases, disclose, disclosures, duties, erase, export, findings, holds, identities, provider, record,
+    session, sessions, sign_in, sources,
 };
 use crate::respond::{guarded, redirect};
 
@@ -29,6 +30,8 @@ pub fn router(service: Arc<Service>, config: ConsoleConfig) -> Router {
         .route("/console/", get(|| async { redirect("/console/sessions") }))
         .route(&STYLE_PATH, get(style))
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/console/sign-in/at/{provider}", get(provider::begin))
+        .route(RETURN_PATH, get(provider::come_back))
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/sessions", get(sessions::first).post(sessions::search))
         .route("/console/sessions/{search}", get(sessions::page))
@@ -44,6 +47,12 @@ pub fn router(service: Arc<Service>, config: ConsoleConfig) -> Router {
         .route("/console/identities", get(identities::first).post(identities::find))
         .route("/console/identities/{search}", get(identities::page))
         .route("/console/identity/{identity}", get(identities::show))
+        .route("/console/session/{session}/case", get(cases::of_session).post(cases::add_session))
+        .route("/console/cases", get(cases::first).post(cases::open))
+        .route("/console/cases/{search}", get(cases::page))
+        .route("/console/case/{case}", get(cases::show).post(cases::change))
+        .route("/console/sources", get(sources::first).post(sources::choose))
+        .route("/console/sources/{search}", get(sources::page))
         .route("/console/disclosures", get(disclosures::first))
         .route("/console/disclosures/{search}", get(disclosures::page))
         .route("/console/export", post(export::export))

@@ -73,7 +73,7 @@ impl FromRequestParts<Arc<Console>> for Visitor {
         let name = cookie_name(console.config.is_tls);
         let visit = cookie(&parts.headers, name).and_then(|it| console.visits.find(it, Instant::now()));
         let Some(visit) = visit else { return Err(to_sign_in(parts)) };
-        match console.caller(visit.token()).await {
+        match console.caller(visit.credential()).await {
             Ok(access) => Ok(Self { console: Arc::clone(console), access, visit }),
             Err(CallerError::Denied(denied)) if !denied.is_passing() => {
                 console.visits.end(&visit);

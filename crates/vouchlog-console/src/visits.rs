@@ -1,22 +1,25 @@
 //! Visits: the times in which browsers are signed in. The server keeps them, the browser has a random number in a cookie.
 //!
-//! A visit keeps the token that it was begun with and nothing of what that may do: each request authenticates the token again, so that a
-//! principal that was revoked, or whose roles were changed, has what it has now. Results that cannot be made twice, such as the letter
+//! A visit keeps what it was begun with, a token or an account at an identity provider, and nothing of what that may do: each request
+//! looks it up again, so that a principal that was revoked, or whose roles were changed, has what it has now. Results that cannot be made twice, such as the letter
 //! after an erasure, wait here until they are downloaded or the visit ends.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
+use vouchlog_access::Account;
 use vouchlog_merkle::sha256;
 use zeroize::Zeroizing;
 
-use crate::limits::{MAX_RESULT_BYTES, MAX_VISITS, MAX_VISITS_OF_ONE, VISIT_IDLE, VISIT_LIFETIME};
+use crate::limits::{
+    ACCOUNT_LIFETIME, MAX_RESULT_BYTES, MAX_VISITS, MAX_VISITS_OF_ONE, VISIT_IDLE, VISIT_LIFETIME,
+};
 
 /// A number of 256 random bits, as text.
 pub(crate) fn random() -> String {
@@ -33,10 +36,28 @@ pub(crate) fn is_same(a: &str, b: &str) -> bool {
 /// What a visit is found by: the hash of the cookie, so that the time of a search shows nothing of it.
 type Key = [u8; 32];
 
+/// What a visit is begun with.
+pub(crate) enum Credential {
+    /// A token, which is authenticated with each request.
+    Token(Zeroizing<String>),
+    /// An account at an identity provider, whose principal is looked up with each request.
+    Account(Account),
+}
+
+impl Credential {
+    /// How long a visit lasts that is begun with it. What a provider states of a person is asked of it again before long.
+    const fn lifetime(&self) -> Duration {
+        match self {
+            Self::Token(_) => VISIT_LIFETIME,
+            Self::Account(_) => ACCOUNT_LIFETIME,
+        }
+    }
+}
+
 /// The time in which a browser is signed in.
 pub(crate) struct Visit {
     key: Key,
-    token: Zeroizing<String>,
+    credential: Credential,
     name: String,
     csrf: String,
     begun: Instant,
@@ -49,9 +70,9 @@ impl fmt::Debug for Visit {
 }
 
 impl Visit {
-    /// The token that it was begun with.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+    /// What it was begun with.
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     /// What every form of it has, and no page of another site.
@@ -96,7 +117,7 @@ struct Inner {
 
 impl Visits {
     /// Begins a visit of a principal. Returns what its cookie has.
-    pub(crate) fn begin(&self, name: &str, token: Zeroizing<String>, now: Instant) -> Result<String, Full> {
+    pub(crate) fn begin(&self, name: &str, credential: Credential, now: Instant) -> Result<String, Full> {
         let cookie = random();
         let key = key(&cookie);
         let mut inner = self.0.lock();
@@ -115,7 +136,7 @@ impl Visits {
         if inner.visits.len() >= MAX_VISITS {
             return Err(Full);
         }
-        let visit = Visit { key, token, name: name.to_owned(), csrf: random(), begun: now };
+        let visit = Visit { key, credential, name: name.to_owned(), csrf: random(), begun: now };
         inner.visits.insert(key, (Arc::new(visit), now));
         Ok(cookie)
     }
@@ -168,7 +189,7 @@ impl Inner {
     fn end_old(&mut self, now: Instant) {
         let is_over = |(visit, seen): &(Arc<Visit>, Instant)| {
             now.saturating_duration_since(*seen) >= VISIT_IDLE
-                || now.saturating_duration_since(visit.begun) >= VISIT_LIFETIME
+                || now.saturating_duration_since(visit.begun) >= visit.credential.lifetime()
         };
         let old: Vec<Key> =
             self.visits.iter().filter(|(_, visit)| is_over(visit)).map(|(key, _)| *key).collect();
@@ -188,8 +209,8 @@ mod tests {
 
     use super::*;
 
-    fn token() -> Zeroizing<String> {
-        Zeroizing::new("t".to_owned())
+    fn token() -> Credential {
+        Credential::Token(Zeroizing::new("t".to_owned()))
     }
 
     #[test]

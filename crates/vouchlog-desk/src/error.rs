@@ -74,7 +74,9 @@ fn of_vault(error: &VaultError) -> Error {
         E::Forbidden { .. } | E::NeedsAllTenants(_) => {
             Error::new(ErrorKind::PermissionDenied, error.to_string())
         }
-        E::ForbiddenTenant { .. } | E::UnknownRecord(_) | E::UnknownHold(_) => Error::not_found(NOTHING),
+        E::ForbiddenTenant { .. } | E::UnknownRecord(_) | E::UnknownHold(_) | E::UnknownCase(_) => {
+            Error::not_found(NOTHING)
+        }
         E::UnknownPrincipal(_) => Error::not_found(error.to_string()),
         E::Invalid(_) => Error::invalid(error.to_string()),
         E::Erased(_)
@@ -82,6 +84,8 @@ fn of_vault(error: &VaultError) -> Error {
         | E::NothingToErase
         | E::NothingToHold
         | E::UnknownFinding { .. }
+        | E::CaseExists(_)
+        | E::CaseClosed(_)
         | E::LastAdmin
         | E::Conflict(_)
         | E::DigestTaken { .. } => Error::new(ErrorKind::FailedPrecondition, error.to_string()),

@@ -14,6 +14,7 @@
 
 mod ask;
 mod bounds;
+mod cases;
 mod decisions;
 mod disclosures;
 mod drawing;
@@ -35,8 +36,13 @@ mod remote;
 mod row;
 pub mod serve;
 mod sessions;
+mod sources;
 
 pub use ask::{Ask, Desk};
+pub use cases::{
+    AddToCase, Case, CaseEntry, CaseItem, CaseRow, CaseRows, CaseState, ChangedCase, CloseCase, ListCases,
+    NoteCase, OpenCase, ShowCase,
+};
 pub use decisions::{DecideFindings, DecidedFindings, Decision, DecisionRows, FindingState, ListDecisions};
 pub use disclosures::{DisclosureRow, DisclosureRows, ListDisclosures};
 pub use drawing::{DrawnSession, ReceiptError, ReceiptJudge};
@@ -70,3 +76,7 @@ pub use reading::{
 pub use remote::RemoteDesk;
 pub use row::{FacetValue, RecordRow, RowErasure, RowPlace};
 pub use sessions::{DeclaredLoss, OpenSession, SessionPage, TaughtRecord, whole_session};
+pub use sources::{
+    CollectorRow, DoorRow, ExaminedSource, ListSources, MissingEvidence, SourceQuestion, SourceRow,
+    SourceRows, SourceStep, UnclaimedSpans,
+};

@@ -47,6 +47,15 @@ pub const MAX_FIELD_BYTES: usize = 1_024;
 /// Records that one call names.
 pub const MAX_NAMED_RECORDS: usize = 1_000;
 
+/// Records that sources are examined by, the newest. `vouchlog doctor` examines more.
+pub const EXAMINED_RECORDS: usize = 2_000;
+
+/// How far back sources are examined without another time, in milliseconds: a week.
+pub const EXAMINED_SPAN: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// Of one source: rules that found something, and what no setting fixes.
+pub const SHOWN_MISSING: usize = 12;
+
 /// Losses and agents that come with a session.
 pub const MAX_BESIDE: usize = 1_000;
 

@@ -18,13 +18,14 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 use utoipa::openapi::OpenApi;
-use vouchlog_access::{Access as Callers, CertificateNames, Denied, Person};
+use vouchlog_access::{Access as Callers, Account, CertificateNames, Denied, Person, Principal};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_runtime::{Readiness, charge, request_id};
 use vouchlog_server::{Problem, Server, ServerConfig, read_body, refusal};
 use vouchlog_vault::{Access, Token, VaultError};
 
 use crate::ask::{Ask, carry_out};
+use crate::cases::{AddToCase, CloseCase, ListCases, NoteCase, OpenCase, ShowCase};
 use crate::decisions::{DecideFindings, ListDecisions};
 use crate::disclosures::ListDisclosures;
 use crate::erasing::{CheckErased, Erase, PlanErasure};
@@ -42,6 +43,7 @@ use crate::principals::{GrantPrincipal, ListPrincipals, RevokePrincipal};
 use crate::reading::{FindRecords, RenewReceipts, ShowRecord};
 use crate::remote::PATH;
 use crate::sessions::OpenSession;
+use crate::sources::ListSources;
 
 mod describe;
 mod turns;
@@ -73,6 +75,11 @@ impl Service {
     /// The vault.
     pub fn desk(&self) -> &LocalDesk {
         &self.desk
+    }
+
+    /// Who may ask it.
+    pub fn callers(&self) -> &Callers {
+        &self.callers
     }
 
     /// Closes the vault. Calls that still run keep it open.
@@ -116,6 +123,13 @@ impl Service {
             .with::<ListIdentities>()
             .with::<ShowIdentity>()
             .with::<ListDisclosures>()
+            .with::<ListSources>()
+            .with::<OpenCase>()
+            .with::<AddToCase>()
+            .with::<NoteCase>()
+            .with::<CloseCase>()
+            .with::<ListCases>()
+            .with::<ShowCase>()
             .with::<Export>()
             .with::<OpenSession>()
             .with::<ShowRecord>()
@@ -265,21 +279,25 @@ impl Service {
                     access => access.map_err(failed)?,
                 }
             }
-            None => Box::pin(self.principal(headers, certificate)).await?,
+            None => {
+                let principal = self.callers.authenticate(headers, certificate).await?;
+                Box::pin(self.access_of(&principal)).await?
+            }
         };
-        if !charge::to(|| format!("principal {}", access.name())) {
-            return Err(busy("too many requests of this principal").into());
-        }
-        Ok(access)
+        charged(access)
     }
 
-    /// The same of a caller that an access file recognises: the vault's principal of the same name.
-    async fn principal(
-        &self,
-        headers: &HeaderMap,
-        certificate: Option<&CertificateNames>,
-    ) -> Result<Access, CallerError> {
-        let principal = self.callers.authenticate(headers, certificate).await?;
+    /// The same of a person who signed in at an identity provider.
+    ///
+    /// # Errors
+    /// See [`CallerError`].
+    pub async fn person(&self, account: &Account) -> Result<Access, CallerError> {
+        let principal = self.callers.account(account)?;
+        charged(Box::pin(self.access_of(&principal)).await?)
+    }
+
+    /// What a caller may do that an access file recognises: the vault's principal of the same name.
+    async fn access_of(&self, principal: &Principal) -> Result<Access, CallerError> {
         let Some(name) = principal.name() else { return Err(Denied::Missing.into()) };
         let access = match self.desk.vault().principal(name).await {
             Err(VaultError::UnknownPrincipal(_)) => {
@@ -301,6 +319,14 @@ impl Service {
             }
         }
     }
+}
+
+/// The access, unless its principal asks too often.
+fn charged(access: Access) -> Result<Access, CallerError> {
+    if !charge::to(|| format!("principal {}", access.name())) {
+        return Err(busy("too many requests of this principal").into());
+    }
+    Ok(access)
 }
 
 fn failed(error: VaultError) -> CallerError {

@@ -41,12 +41,14 @@ pub enum Icon {
     Person,
     /// A briefcase: cases and holds.
     Case,
+    /// An arrow into a tray: where records come from.
+    Source,
     /// A list on a sheet: legal duties.
     Duty,
 }
 
 impl Icon {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Ok,
         Self::Bad,
         Self::Warn,
@@ -65,6 +67,7 @@ impl Icon {
         Self::Flag,
         Self::Person,
         Self::Case,
+        Self::Source,
         Self::Duty,
     ];
 
@@ -89,6 +92,7 @@ impl Icon {
             Self::Flag => "i-flag",
             Self::Person => "i-user",
             Self::Case => "i-case",
+            Self::Source => "i-source",
             Self::Duty => "i-duty",
         }
     }
@@ -138,6 +142,7 @@ impl Icon {
             Self::Case => {
                 r#"<rect x="1.8" y="5" width="12.4" height="8.8" rx="1.4"/><path d="M5.5 5V3.2c0-.6.5-1 1-1h3c.6 0 1 .4 1 1V5"/>"#
             }
+            Self::Source => r#"<path d="M8 1.8v7.6M4.8 6.2L8 9.4l3.2-3.2M2 10v4h12v-4"/>"#,
             Self::Duty => r#"<path d="M4 1.8h8v12.4H4zM6.3 5h3.4M6.3 8h3.4M6.3 11h2"/>"#,
         }
     }

@@ -234,8 +234,40 @@ words! {
     }
 }
 
+words! {
+    /// What was done to a case.
+    CaseAction {
+        /// It was opened.
+        Opened,
+        /// A session, a hold or a disclosure was added.
+        Added,
+        /// A note was written.
+        Noted,
+        /// It was closed: nothing is added any more.
+        Closed,
+    }
+}
+
 group! {
-    /// An auditor's finding about a record, or a decision about what a rule found in records (kind `finding`).
+    /// What was done to a case, under whose name sessions, holds, notes and disclosures are grouped.
+    CaseEvent {
+        /// The event.
+        action: CaseAction,
+        /// The name of the case.
+        name: String,
+        /// The person or team that it is with. Personal.
+        owner: String,
+        /// The session that was added.
+        session: String,
+        /// The legal hold that was added.
+        hold: String,
+        /// The record of the disclosure that was added.
+        disclosure: RecordId,
+    }
+}
+
+group! {
+    /// An auditor's finding about a record, a decision about what a rule found in records, or what was done to a case (kind `finding`).
     FindingEvent {
         /// The code of the rule.
         code: String,
@@ -249,12 +281,14 @@ group! {
         decision: FindingDecision,
         /// Of a decision: the records in which the rule found it.
         records: Vec<RecordId>,
-        /// Of a decision: the person or program responsible. Personal.
+        /// Of a decision or a case: the person or program responsible. Personal.
         by: String,
-        /// Of a decision: the reason.
+        /// Of a decision or a case: the reason, or the note.
         reason: String,
         /// Of an accepted risk: the time until which it is accepted.
         until: Timestamp,
+        /// Of a case: what was done to it.
+        case: CaseEvent,
     }
 }
 

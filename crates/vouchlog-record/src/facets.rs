@@ -51,11 +51,13 @@ pub enum Facet {
     Scope,
     /// Who issued a credential.
     Issuer,
+    /// The case that it is about.
+    Case,
 }
 
 impl Facet {
     /// Every facet.
-    pub const ALL: [Facet; 19] = [
+    pub const ALL: [Facet; 20] = [
         Self::Session,
         Self::Conversation,
         Self::Trace,
@@ -75,6 +77,7 @@ impl Facet {
         Self::DataClass,
         Self::Scope,
         Self::Issuer,
+        Self::Case,
     ];
 
     /// Its name, on the command line and in messages.
@@ -99,6 +102,7 @@ impl Facet {
             Self::DataClass => "data-class",
             Self::Scope => "scope",
             Self::Issuer => "issuer",
+            Self::Case => "case",
         }
     }
 
@@ -184,6 +188,8 @@ impl Record {
         {
             add(Facet::Agent, configuration.id.value());
         }
+        let case = body.finding.value().and_then(|finding| finding.case.value());
+        add(Facet::Case, case.and_then(|case| case.name.value()));
         for record in self.refers_to() {
             add(Facet::Refers, Some(&record.as_str().to_owned()));
         }
@@ -266,6 +272,7 @@ impl Record {
         if let Some(finding) = body.finding.value() {
             records.extend(finding.record.value());
             records.extend(finding.records.value().into_iter().flatten());
+            records.extend(finding.case.value().and_then(|case| case.disclosure.value()));
         }
         records
     }

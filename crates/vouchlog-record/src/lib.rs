@@ -53,9 +53,10 @@ pub use determining_policy::{DeterminingPolicy, PolicyEffect};
 pub use digest::{ArtifactDigest, Commitment, DigestError};
 pub use error::RecordError;
 pub use event::{
-    Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
-    DisclosureScope, DoorActivity, ErasureEvent, ErasureScope, FindingDecision, FindingEvent, Heartbeat,
-    HoldAction, HoldEvent, RegisteredAgent, SealReason, SessionSeal, UnclaimedSpans,
+    CaseAction, CaseEvent, Configuration, ConfigurationSubject, CredentialAction, CredentialEvent,
+    DeclaredLoss, DisclosureEvent, DisclosureScope, DoorActivity, ErasureEvent, ErasureScope,
+    FindingDecision, FindingEvent, Heartbeat, HoldAction, HoldEvent, RegisteredAgent, SealReason,
+    SessionSeal, UnclaimedSpans,
 };
 pub use facets::Facet;
 pub use field::Field;

@@ -1,8 +1,9 @@
 //! What the kinds of records say that are no interaction.
 
 use vouchlog_record::{
-    Body, Configuration, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent,
-    Field, FindingEvent, Heartbeat, HoldAction, HoldEvent, RecordId, RegisteredAgent, SessionSeal,
+    Body, CaseAction, CaseEvent, Configuration, CredentialAction, CredentialEvent, DeclaredLoss,
+    DisclosureEvent, ErasureEvent, Field, FindingEvent, Heartbeat, HoldAction, HoldEvent, RecordId,
+    RegisteredAgent, SessionSeal,
 };
 
 use crate::numbers::count;
@@ -107,6 +108,23 @@ fn hold(it: &HoldEvent) -> StepText {
     StepText::shown(joined([Some(joined([Some(what), action, by], " ")), many, later, reason], ", "))
 }
 
+fn of_case(case: &CaseEvent, it: &FindingEvent) -> String {
+    let name = named(&case.name).map(|name| format!("case {name}"));
+    let action = describe(&case.action, |action| match action {
+        CaseAction::Opened => "was opened".to_owned(),
+        CaseAction::Added => "was added to".to_owned(),
+        CaseAction::Noted => "got a note".to_owned(),
+        CaseAction::Closed => "was closed".to_owned(),
+    });
+    let by = named(&it.by).map(|by| format!("by {by}"));
+    let owner = named(&case.owner).map(|owner| format!("owner: {owner}"));
+    let session = named(&case.session).map(|session| format!("session {session}"));
+    let hold = named(&case.hold).map(|hold| format!("legal hold {hold}"));
+    let disclosure = describe(&case.disclosure, |id| format!("disclosure {id}"));
+    let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
+    joined([Some(joined([name, action, by], " ")), session, hold, disclosure, owner, reason], ", ")
+}
+
 fn loss(it: &DeclaredLoss) -> StepText {
     let many = describe(&it.count, |n| format!("lost {}", count(*n, "record", "records")));
     let many = many.unwrap_or_else(|| "lost an unknown number of records".to_owned());
@@ -119,6 +137,9 @@ fn loss(it: &DeclaredLoss) -> StepText {
 fn finding(it: &FindingEvent) -> StepText {
     let about = describe(&it.record, |id| format!("about record {id}"));
     let head = joined([named(&it.code), about], " ");
+    if let Some(case) = it.case.value() {
+        return StepText::shown(of_case(case, it));
+    }
     if it.decision.is_absent() {
         return StepText::shown(joined([Some(head), named(&it.message)], ": "));
     }

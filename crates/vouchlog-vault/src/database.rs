@@ -132,6 +132,7 @@ impl Database {
                 ("duties", include_str!("../migrations/sqlite/0008_duties.sql")),
                 ("sessions", include_str!("../migrations/sqlite/0009_sessions.sql")),
                 ("facts", include_str!("../migrations/sqlite/0010_facts.sql")),
+                ("cases", include_str!("../migrations/sqlite/0011_cases.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -144,6 +145,7 @@ impl Database {
                 ("duties", include_str!("../migrations/postgres/0008_duties.sql")),
                 ("sessions", include_str!("../migrations/postgres/0009_sessions.sql")),
                 ("facts", include_str!("../migrations/postgres/0010_facts.sql")),
+                ("cases", include_str!("../migrations/postgres/0011_cases.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

@@ -101,6 +101,15 @@ pub enum VaultError {
     /// No hold has this name.
     #[error("there is no legal hold `{0}` in this vault")]
     UnknownHold(String),
+    /// No case has this name.
+    #[error("there is no case `{0}` in this vault")]
+    UnknownCase(String),
+    /// A case has this name.
+    #[error("there is a case `{0}` already: add to it, or choose another name")]
+    CaseExists(String),
+    /// The case was closed.
+    #[error("the case `{0}` is closed: open another one")]
+    CaseClosed(String),
     /// No principal has this name.
     #[error("there is no principal `{0}` in this vault")]
     UnknownPrincipal(String),

@@ -15,7 +15,7 @@
 //! (`vouchlog-record`, `vouchlog-grading`, `vouchlog-statement`), logging them and fetching their proofs.
 //!
 //! In clear are: ids, kinds, tenants' names, times, digests, signed statements (public claims and salted digests), proofs, retention
-//! classes, names of holds and principals, legal bases, and of a decision about a finding the reason, until its record is kept. What a
+//! classes, names of holds, cases and principals, legal bases, and of a decision about a finding the reason, until its record is kept. What a
 //! pseudonym stands for is sealed beside it where lists show it. A pseudonym is a keyed hash, the same for the same value within a tenant: a holder
 //! of the database without the key sees which records share a person, a session or a tool, and how many do, and cannot tell which person,
 //! session or tool that is, unless the pattern itself gives it away.
@@ -38,6 +38,7 @@
 //! ```
 
 mod access;
+mod cases;
 mod check;
 mod database;
 mod decisions;
@@ -90,6 +91,7 @@ mod waits;
 mod writer;
 
 pub use access::{Access, ReadPermit, Token};
+pub use cases::{CaseChange, CaseCursor, CaseEntry, CaseItem, CaseQuery, CaseState, CaseStep, CaseSummary};
 pub use check::CheckProgress;
 pub use decisions::{FindingDecision, PendingDecision};
 pub use erase::{ErasurePlan, PendingErasure, Scope};

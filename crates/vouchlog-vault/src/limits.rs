@@ -92,6 +92,9 @@ pub(crate) const QUEUED_CALLS: usize = 4_096;
 /// See [`QUEUED_CALLS`].
 pub(crate) const QUEUED_KIB: usize = 64 * 1024;
 
+/// Records of one case: what was added, and notes. A page shows all of them.
+pub const MAX_CASE_ENTRIES: usize = 1_000;
+
 /// Attempts to write one group when another process writes the same rows or holds the lock.
 pub(crate) const WRITE_ATTEMPTS: u32 = 5;
 

@@ -73,7 +73,9 @@ pub(crate) const fn listing(facet: Facet) -> Listing {
         | Facet::Finding => (true, false, true),
         Facet::Device => (true, false, false),
         Facet::Session => (false, false, true),
-        Facet::Conversation | Facet::Trace | Facet::Response | Facet::Refers => (false, false, false),
+        Facet::Conversation | Facet::Trace | Facet::Response | Facet::Refers | Facet::Case => {
+            (false, false, false)
+        }
     };
     Listing { finds_sessions, is_shown, is_listed }
 }

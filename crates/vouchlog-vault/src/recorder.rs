@@ -28,6 +28,7 @@ use crate::parts::Parts;
 use crate::recording_error::RecordingError;
 use crate::{Access, KeepRecord, Vault, VaultError};
 
+mod casework;
 mod deciding;
 mod erasing;
 mod holding;

@@ -4,6 +4,7 @@
 //! its programs are installed, started for the test on a socket in a temporary directory. Else a line says that it was not tested.
 
 mod backend;
+mod casework;
 mod damage;
 mod duties;
 mod erasing;
@@ -100,6 +101,8 @@ suite! {
     listing::lists_are_read_from_their_indexes,
     reviewing::findings_are_a_queue_in_order,
     reviewing::a_decision_is_on_record_once_also_after_a_crash,
+    casework::a_case_is_its_records_once_each_also_after_a_crash,
+    casework::cases_are_listed_by_state_and_tenant,
     listing::identities_show_since_when_they_are_used,
     listing::records_of_an_earlier_version_are_listed,
     keying::a_vault_opens_with_its_key_alone,

@@ -306,9 +306,10 @@ proptest! {
             algorithms: vec![SignatureAlgorithm::EdDSA],
             clock_skew: Duration::ZERO,
             reach: vouchlog_outbound::Reach::Public,
+            sign_in: None,
         };
         if let Some(key) = token.key(&keys) {
-            prop_assert!(token.verify(key, &issuer, clock()).is_err());
+            prop_assert!(token.verify(key, &issuer, &issuer.audience, clock()).is_err());
         }
     }
 }

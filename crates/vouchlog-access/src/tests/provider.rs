@@ -20,9 +20,18 @@ pub(super) enum Answer {
     Nothing,
 }
 
+/// What it answers.
+struct Answers {
+    discovery: Answer,
+    keys: Answer,
+    token: Answer,
+    /// What it was sent at the token endpoint, head and body.
+    redeemed: Vec<String>,
+}
+
 pub(super) struct Provider {
     pub(super) issuer: String,
-    answers: Arc<Mutex<(Answer, Answer)>>,
+    answers: Arc<Mutex<Answers>>,
     /// How often keys were asked for.
     fetches: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
@@ -50,8 +59,12 @@ impl Provider {
             None => format!("http://{address}"),
             Some(_) => format!("https://localhost:{}", address.port()),
         };
-        let discovery = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks") });
-        let answers = Arc::new(Mutex::new((Answer::Json(discovery), Answer::Json(json!({ "keys": keys })))));
+        let answers = Arc::new(Mutex::new(Answers {
+            discovery: Answer::Json(discovery(&issuer)),
+            keys: Answer::Json(json!({ "keys": keys })),
+            token: Answer::Nothing,
+            redeemed: Vec::new(),
+        }));
         let fetches = Arc::new(AtomicUsize::new(0));
         let (told, counted) = (Arc::clone(&answers), Arc::clone(&fetches));
         let task = tokio::spawn(async move {
@@ -74,15 +87,24 @@ impl Provider {
     }
 
     pub(super) fn has_keys(&self, keys: &[Value]) {
-        self.answers.lock().1 = Answer::Json(json!({ "keys": keys }));
+        self.answers.lock().keys = Answer::Json(json!({ "keys": keys }));
     }
 
     pub(super) fn answers_keys(&self, answer: Answer) {
-        self.answers.lock().1 = answer;
+        self.answers.lock().keys = answer;
     }
 
     pub(super) fn answers_discovery(&self, answer: Answer) {
-        self.answers.lock().0 = answer;
+        self.answers.lock().discovery = answer;
+    }
+
+    pub(super) fn answers_codes(&self, answer: Answer) {
+        self.answers.lock().token = answer;
+    }
+
+    /// What it was sent at the token endpoint since the last time.
+    pub(super) fn redeemed(&self) -> Vec<String> {
+        std::mem::take(&mut self.answers.lock().redeemed)
     }
 
     pub(super) fn fetches(&self) -> usize {
@@ -96,14 +118,20 @@ impl Drop for Provider {
     }
 }
 
+/// A discovery document.
+pub(super) fn discovery(issuer: &str) -> Value {
+    json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks"), "token_endpoint": format!("{issuer}/token"),
+        "authorization_endpoint": format!("{issuer}/authorize?tenant=a") })
+}
+
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    answers: Arc<Mutex<(Answer, Answer)>>,
+    answers: Arc<Mutex<Answers>>,
     fetches: Arc<AtomicUsize>,
 ) {
     let mut request = Vec::new();
     let mut buffer = [0; 1_024];
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+    while !is_whole(&request) {
         match stream.read(&mut buffer).await {
             Ok(length) if length > 0 => request.extend_from_slice(&buffer[..length]),
             _ => return,
@@ -114,8 +142,15 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         fetches.fetch_add(1, Ordering::SeqCst);
     }
     let answer = {
-        let answers = answers.lock();
-        if is_keys { answers.1.clone() } else { answers.0.clone() }
+        let mut answers = answers.lock();
+        if is_keys {
+            answers.keys.clone()
+        } else if request.starts_with(b"POST /token ") {
+            answers.redeemed.push(String::from_utf8(request).unwrap());
+            answers.token.clone()
+        } else {
+            answers.discovery.clone()
+        }
     };
     let text = match answer {
         Answer::Json(value) => {
@@ -127,4 +162,13 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let _ = stream.write_all(text.as_bytes()).await;
     let _ = stream.shutdown().await;
+}
+
+/// Whether the head of a request has arrived, and the body that it announces.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let head = head.to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+    body.len() >= length.map_or(0, |length| length.parse().unwrap())
 }

@@ -22,7 +22,7 @@ use crate::values;
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
-    /// The facet and its value: session, conversation, trace, initiator, agent, workload, device, credential, tool, model, verdict, finding, gateway, response, refers, service, data-class, scope or issuer
+    /// The facet and its value: session, conversation, trace, initiator, agent, workload, device, credential, tool, model, verdict, finding, gateway, response, refers, service, data-class, scope, issuer or case
     #[arg(long = "by", value_name = "FACET=VALUE", value_parser = facet)]
     facets: Vec<(Facet, String)>,
     /// Only records of this kind

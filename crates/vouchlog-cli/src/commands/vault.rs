@@ -16,12 +16,14 @@ use super::running::shutdown_signal;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
+mod case;
 mod export;
 mod lists;
 mod review;
 mod serve;
 mod show;
 
+use case::CaseArgs;
 use export::ExportArgs;
 use lists::{DisclosuresArgs, IdentitiesArgs, SessionsArgs};
 use review::{DecideArgs, DecisionsArgs, FindingsArgs};
@@ -82,6 +84,8 @@ enum What {
     Decide(Box<DecideArgs>),
     /// List decisions about findings, the newest first
     Decisions(DecisionsArgs),
+    /// Group sessions, holds, notes and disclosures under a name; the log records each step
+    Case(Box<CaseArgs>),
     /// List people, agents, credentials or tools, or show what one of them was used with
     Identities(IdentitiesArgs),
     /// List who read content and what was disclosed to whom, the newest first
@@ -129,6 +133,7 @@ impl Args {
             What::Findings(findings) => return findings.run(&self.vault, output).await,
             What::Decide(decide) => return decide.run(&self.vault, output).await,
             What::Decisions(decisions) => return decisions.run(&self.vault, output).await,
+            What::Case(case) => return case.run(&self.vault, output).await,
             What::Identities(identities) => return identities.run(&self.vault, output).await,
             What::Disclosures(disclosures) => return disclosures.run(&self.vault, output).await,
             What::Export(export) => return export.run(&self.vault, output).await,

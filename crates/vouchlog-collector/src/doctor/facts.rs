@@ -10,6 +10,7 @@ pub(super) struct RowFacts {
     pub(super) id: RecordId,
     pub(super) evidence: Evidence,
     pub(super) started_at: i64,
+    pub(super) kept_at: i64,
     pub(super) amends: bool,
     /// Stream and sequence number.
     pub(super) place: Option<(u64, u64)>,
@@ -17,10 +18,10 @@ pub(super) struct RowFacts {
 
 impl RowFacts {
     pub(super) fn of(row: &Row) -> Self {
-        let Row { id, evidence, started_at, amends, place, .. } = row;
+        let Row { id, evidence, started_at, kept_at, amends, place, .. } = row;
         let place = place.map(|place| (place.stream.get(), place.sequence.get()));
         let (id, amends) = (id.clone(), amends.is_some());
-        Self { id, evidence: *evidence, started_at: *started_at, amends, place }
+        Self { id, evidence: *evidence, started_at: *started_at, kept_at: *kept_at, amends, place }
     }
 }
 

@@ -65,6 +65,8 @@ struct Beat {
 pub struct HeartbeatReport {
     /// Heartbeats in the window.
     pub heartbeats: u64,
+    /// The collectors that sent them.
+    pub recorders: Vec<RecorderReport>,
     /// The longest time between two of one gateway, or from the last one until now.
     pub longest_silence: Option<Silence>,
     /// Intervals whose records are those the heartbeat counts.
@@ -91,6 +93,17 @@ pub struct UnclaimedReport {
     pub scope: String,
     /// How many.
     pub spans: u64,
+}
+
+/// A collector, by its heartbeats.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct RecorderReport {
+    /// Its name; empty if it gives none.
+    pub recorder: String,
+    /// Heartbeats in the window.
+    pub heartbeats: u64,
+    /// Up to when the last of them counts.
+    pub last: Timestamp,
 }
 
 /// A time without a heartbeat of one recorder.
@@ -237,7 +250,21 @@ impl Heartbeats {
         let due = self.beats.iter().filter(|beat| beat.number > 1).count() as u64;
         report.unchecked = due.saturating_sub(report.agreeing + report.disagreeing.len() as u64);
         report.longest_silence = self.longest_silence(now);
+        report.recorders = self.recorders();
         report
+    }
+
+    fn recorders(&self) -> Vec<RecorderReport> {
+        let mut recorders: BTreeMap<&str, (u64, Timestamp)> = BTreeMap::new();
+        for beat in &self.beats {
+            let (heartbeats, last) = recorders.entry(&beat.recorder).or_insert((0, beat.to));
+            (*heartbeats, *last) = (*heartbeats + 1, beat.to.max(*last));
+        }
+        let report = |(recorder, (heartbeats, last)): (&str, (u64, Timestamp))| {
+            let recorder = recorder.to_owned();
+            RecorderReport { recorder, heartbeats, last }
+        };
+        recorders.into_iter().map(report).collect()
     }
 
     fn longest_silence(&self, now: Timestamp) -> Option<Silence> {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use vouchlog_grading::{Answer, Cause, Context, Finding, Grade, Severity};
 use vouchlog_record::Record;
 
 use super::advice::{self, Gateway, Open, Suggestion};
-use super::facts::{RowFacts, counted};
+use super::facts::{RowFacts, counted, time};
 use super::ladder::{Ladder, LadderTally};
 use super::missing::Missing;
 
@@ -27,6 +28,8 @@ pub(super) struct Tally {
     ladder: LadderTally,
     findings: BTreeMap<&'static str, Missing>,
     sources: Counts,
+    emitters: Counts,
+    arrived: i64,
     sampled: u64,
     dropped_attributes: u64,
     not_understood: u64,
@@ -88,6 +91,10 @@ pub struct ServiceReport {
     pub beyond: Vec<Open>,
     /// What the records were made from: dialect, scope and version.
     pub sources: Counts,
+    /// The principals that sent them, as the collector recognised them.
+    pub emitters: Counts,
+    /// When the vault took the last of them.
+    pub arrived: Timestamp,
     /// Records whose source leaves interactions out.
     pub sampled: u64,
     /// Attributes that sources dropped, all records together.
@@ -119,6 +126,8 @@ impl Tally {
             ladder: LadderTally::default(),
             findings: BTreeMap::new(),
             sources: Counts::default(),
+            emitters: Counts::default(),
+            arrived: i64::MIN,
             sampled: 0,
             dropped_attributes: 0,
             not_understood: 0,
@@ -135,6 +144,7 @@ impl Tally {
         let claims = |name: &str| claims.contains(&name);
         let (verdicts, yes) = (&grade.verdicts, |answer: Answer| u64::from(answer == Answer::Yes));
         self.records += 1;
+        self.arrived = self.arrived.max(row.kept_at);
         // Content is not read here; that it was there when the record was made is public.
         self.with_content += u64::from(claims("input committed") || claims("output committed"));
         self.attributable += yes(verdicts.attributable);
@@ -179,6 +189,7 @@ impl Tally {
         if let Some(source) = custody.source.value() {
             self.sources.add(source);
         }
+        custody.emitters.value().into_iter().flatten().for_each(|emitter| self.emitters.add(emitter));
     }
 
     /// What the collector could not place. It keeps that beside the record's own groups, as content: it may be anything.
@@ -219,6 +230,8 @@ impl Tally {
             add,
             beyond,
             sources: self.sources,
+            emitters: self.emitters,
+            arrived: time(self.arrived),
             sampled: self.sampled,
             dropped_attributes: self.dropped_attributes,
             not_understood: self.not_understood,

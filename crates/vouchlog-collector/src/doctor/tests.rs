@@ -29,7 +29,14 @@ fn examined_in(records: Vec<Value>, context: &Context) -> Examined {
         let start = record.body.time.value().and_then(|time| time.start.value());
         let started_at = start.map_or(0, |start| start.as_millisecond());
         let id = record.id.clone().unwrap_or_else(|| id(n));
-        let row = RowFacts { id, evidence: graded.evidence, started_at, amends: false, place: None };
+        let row = RowFacts {
+            id,
+            evidence: graded.evidence,
+            started_at,
+            kept_at: started_at,
+            amends: false,
+            place: None,
+        };
         // A vault gives facts alone.
         let facts = record.without_content();
         examined.take(&row, &facts, &grade(&facts, context));

@@ -216,6 +216,9 @@ fn head(visitor: &Visitor, handle: &str, drawn: &Drawn) -> Markup {
                 }
             }
             div.acts {
+                @if visitor.access.allow(Operation::Review).is_ok() {
+                    a.btn href={ "/console/session/" (handle) "/case" } { (icon(Icon::Case)) "Add to a case" }
+                }
                 @if visitor.access.allow(Operation::Disclose).is_ok() {
                     a.btn href={ "/console/session/" (handle) "/disclose" } { (icon(Icon::Send)) "Disclose" }
                 }

@@ -9,28 +9,32 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{Markup, PreEscaped, html};
 use serde::Deserialize;
+use url::form_urlencoded;
 use vouchlog_access::limits::MAX_TOKEN_BYTES;
 use vouchlog_desk::serve::CallerError;
 use vouchlog_pages::{Icon, icon};
 use vouchlog_server::Peer;
+use vouchlog_session::plain;
 use zeroize::Zeroizing;
 
 use crate::console::Console;
 use crate::form::Form;
 use crate::frame::bare;
+use crate::limits::MAX_NEXT_BYTES;
+use crate::names::ProviderName;
 use crate::respond::{page, redirect};
 use crate::visitor::{FORM_TOKEN, PageResult, Posted, Visitor, cookie, cookie_name};
-use crate::visits::{Full, is_same, random};
+use crate::visits::{Credential, Full, is_same, random};
 
 /// Where a browser goes after it has signed in.
 #[derive(Deserialize, Default)]
 pub(crate) struct Next {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 /// A page of the console, and nowhere else: what follows is a path that every browser takes for one of this server.
-fn is_own(path: &str) -> bool {
+pub(super) fn is_own(path: &str) -> bool {
     let is_plain = |c: u8| c.is_ascii_alphanumeric() || b"-_./?=&".contains(&c);
     path.starts_with("/console/")
         && !path.contains("//")
@@ -52,16 +56,37 @@ const fn form_cookie(is_tls: bool) -> &'static str {
     if is_tls { "__Host-vouchlog-form" } else { "vouchlog-form" }
 }
 
-fn set_cookie(is_tls: bool, name: &str, value: &str, more: &str) -> Option<HeaderValue> {
+/// Has a browser keep a cookie. `more` is how it is sent and for how long.
+pub(super) fn set_cookie(response: &mut Response, is_tls: bool, (name, value): (&str, &str), more: &str) {
     let secure = if is_tls { "; Secure" } else { "" };
-    let mut cookie =
-        HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{more}"))
-            .ok()?;
-    cookie.set_sensitive(true);
-    Some(cookie)
+    let cookie = HeaderValue::try_from(format!("{name}={value}; Path=/; HttpOnly{secure}; {more}"));
+    if let Ok(mut cookie) = cookie {
+        cookie.set_sensitive(true);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
 }
 
-fn form(
+/// Begins a visit: the page that follows is the first of it.
+pub(super) fn begin_visit(
+    console: &Console,
+    name: &str,
+    credential: Credential,
+    mut response: Response,
+) -> Result<Response, Full> {
+    let value = console.visits.begin(name, credential, Instant::now())?;
+    let is_tls = console.config.is_tls;
+    set_cookie(&mut response, is_tls, (cookie_name(is_tls), &value), OWN_PAGES);
+    Ok(response)
+}
+
+/// A cookie goes with requests of the console's own pages alone.
+const OWN_PAGES: &str = "SameSite=Strict";
+
+/// What is shown of [`Full`].
+pub(super) const TOO_MANY: &str = "As many people are signed in as may be. Retry later.";
+
+/// The page on which one signs in, with what was wrong.
+pub(super) fn form(
     console: &Console,
     headers: &HeaderMap,
     status: StatusCode,
@@ -72,25 +97,31 @@ fn form(
     let known = cookie(headers, form_cookie(is_tls)).filter(|value| value.len() == random_length());
     let token = known.map_or_else(random, str::to_owned);
     let next = if is_own(next) { next } else { "" };
+    let places = places(console, next);
+    let is_alone = places.is_none();
     let main = html! {
         h1 { "Sign in" }
         p.lede { "The console of the vault whose records are logged in " code { (console.config.log.name()) } "." }
         @if let Some(why) = why_not {
             div.note.warn.sec-t role="alert" { (icon(Icon::Warn)) span { (why) } }
         }
-        form.panel.pad.sec-t method="post" action="/console/sign-in" {
+        @if let Some(places) = places {
+            (places)
+            div.sec-t { h2.sec-h { "With a token" } }
+        }
+        form.panel.pad.sec-t[is_alone] method="post" action="/console/sign-in" {
             input type="hidden" name=(FORM_TOKEN) value=(token);
             input type="hidden" name="next" value=(next);
             div {
                 label.l for="token" { "Token" }
                 input #token type="password" name="token" required autocomplete="current-password" maxlength=(MAX_TOKEN_BYTES)
-                    aria-describedby="token-help" autofocus;
+                    aria-describedby="token-help" autofocus[is_alone];
                 p.s.soft #token-help {
                     "A token of this vault, or one of the identity provider that the vault's operator configured. It is kept until you sign out, "
                     "after 30 minutes without a request, or after 8 hours."
                 }
             }
-            div { button.btn.main-act type="submit" { "Sign in" } }
+            div { button.btn.main-act[is_alone] type="submit" { "Sign in" } }
         }
         @if !next.is_empty() {
             p.s.soft.sec-t {
@@ -105,10 +136,30 @@ fn form(
         }
     };
     let mut response = page(status, bare("Sign in", &main));
-    if let Some(cookie) = set_cookie(is_tls, form_cookie(is_tls), &token, "") {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    set_cookie(&mut response, is_tls, (form_cookie(is_tls), &token), OWN_PAGES);
     response
+}
+
+/// The identity providers at which one can sign in, if there are any.
+fn places(console: &Console, next: &str) -> Option<Markup> {
+    let places = console.service.callers().sign_in_places();
+    let next = Some(next).filter(|next| !next.is_empty() && next.len() <= MAX_NEXT_BYTES);
+    let query: String = next.map_or_else(String::new, |next| {
+        format!("?next={}", form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>())
+    });
+    (!places.is_empty()).then(|| {
+        html! {
+            div.panel.pad.stack.sec-t {
+                @for place in &places {
+                    @let handle = console.handles.of(&ProviderName(place.issuer.clone()));
+                    a.btn.main-act href={ "/console/sign-in/at/" (handle) (query) } { (icon(Icon::Person)) "Sign in with " (plain(&place.name)) }
+                }
+                p.s.soft {
+                    "You are sent to your identity provider and back. You are signed in for an hour at most, or 30 minutes without a request."
+                }
+            }
+        }
+    })
 }
 
 fn random_length() -> usize {
@@ -146,7 +197,8 @@ pub(crate) async fn enter(
         );
     }
     let token = Zeroizing::new(form.get("token").to_owned());
-    let access = match console.caller(&token).await {
+    let credential = Credential::Token(token);
+    let access = match console.caller(&credential).await {
         Ok(access) => access,
         Err(CallerError::Denied(denied)) if !denied.is_passing() => {
             console.attempts.failed(from, Instant::now());
@@ -164,20 +216,9 @@ pub(crate) async fn enter(
             );
         }
     };
-    match console.visits.begin(access.name(), token, Instant::now()) {
-        Ok(value) => {
-            let mut response = redirect(if is_own(next) { next } else { "/console/sessions" });
-            if let Some(cookie) = set_cookie(is_tls, cookie_name(is_tls), &value, "") {
-                response.headers_mut().append(header::SET_COOKIE, cookie);
-            }
-            response
-        }
-        Err(Full) => refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            next,
-            "As many people are signed in as may be. Retry later.",
-        ),
-    }
+    let first = redirect(if is_own(next) { next } else { "/console/sessions" });
+    begin_visit(&console, access.name(), credential, first)
+        .unwrap_or_else(|Full| refuse(StatusCode::SERVICE_UNAVAILABLE, next, TOO_MANY))
 }
 
 /// Signs out.
@@ -185,9 +226,7 @@ pub(crate) async fn leave(Posted { visitor, .. }: Posted) -> Response {
     visitor.leave();
     let is_tls = visitor.console.config.is_tls;
     let mut response = redirect("/console/sign-in");
-    if let Some(cookie) = set_cookie(is_tls, cookie_name(is_tls), "", "; Max-Age=0") {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    set_cookie(&mut response, is_tls, (cookie_name(is_tls), ""), "SameSite=Strict; Max-Age=0");
     response
 }
 
@@ -241,8 +280,10 @@ mod tests {
 
     #[test]
     fn the_cookie_is_for_this_host_over_tls_only() {
-        let cookie = set_cookie(true, cookie_name(true), "x", "").unwrap();
-        assert_eq!(cookie.to_str().unwrap(), "__Host-vouchlog=x; Path=/; HttpOnly; SameSite=Strict; Secure");
+        let mut response = redirect("/console/sessions");
+        set_cookie(&mut response, true, (cookie_name(true), "x"), OWN_PAGES);
+        let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+        assert_eq!(cookie, "__Host-vouchlog=x; Path=/; HttpOnly; Secure; SameSite=Strict");
         assert_eq!(random().len(), random_length());
     }
 }

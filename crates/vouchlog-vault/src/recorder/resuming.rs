@@ -44,7 +44,7 @@ struct Streams {
 impl Recorder {
     /// Sends what was kept and did not get to the log, because the process died in between, the spool was full, or a spool was lost:
     /// the records of the present stream and of all that it continues. Then finishes erasures, and puts on record which holds were
-    /// placed and lifted, and what was decided about findings. Returns how many were submitted.
+    /// placed and lifted, what was decided about findings, and what was done to cases. Returns how many were submitted.
     ///
     /// A page at a time; each page holds up other calls only while it is compared with the spool and submitted.
     pub async fn resume(&self) -> Result<usize, RecordingError> {
@@ -53,6 +53,7 @@ impl Recorder {
         self.finish_erasures().await?;
         self.record_hold_events().await?;
         self.record_decisions().await?;
+        self.record_cases().await?;
         Ok(submitted)
     }
 

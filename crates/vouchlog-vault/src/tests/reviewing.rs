@@ -53,7 +53,7 @@ pub(super) async fn findings_are_a_queue_in_order(place: TestDatabase) {
 }
 
 /// What the records of decisions state, in their order.
-async fn stated(vault: &Vault, owner: &Access) -> Vec<Value> {
+pub(super) async fn stated(vault: &Vault, owner: &Access) -> Vec<Value> {
     let query = Query { kinds: vec![StatementKind::Finding], ..Query::default() };
     let mut rows = vault.find(owner, &query).await.unwrap();
     rows.sort_by_key(|row| row.n);

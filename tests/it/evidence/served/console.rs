@@ -10,6 +10,8 @@ use super::Served;
 use crate::evidence::world::{World, exchange, record_of, seal, turn};
 use crate::process::{run, succeed};
 
+mod cases;
+mod provider;
 mod walk;
 
 const PRINCIPALS: [(&str, &str, Option<&str>); 5] = [

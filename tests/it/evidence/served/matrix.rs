@@ -22,7 +22,7 @@ enum Reach {
     Every,
 }
 
-const CELLS: [Cell; 30] = [
+const CELLS: [Cell; 37] = [
     cell("find-records", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
     cell("list-sessions", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
     cell("open-session", session, &["read-metadata"], Reach::Tenant),
@@ -40,6 +40,13 @@ const CELLS: [Cell; 30] = [
     cell("list-identities", identities, &["read-metadata"], Reach::Tenant),
     cell("show-identity", identity, &["read-metadata"], Reach::Tenant),
     cell("list-disclosures", record, &["read-metadata"], Reach::Tenant),
+    cell("list-sources", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("list-cases", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("open-case", case, &["review"], Reach::Tenant),
+    cell("add-to-case", case_item, &["review", "read-metadata"], Reach::Tenant),
+    cell("note-case", case_note, &["review"], Reach::Tenant),
+    cell("close-case", case_of_nobody, &["review"], Reach::Tenant),
+    cell("show-case", case_shown, &["read-metadata"], Reach::Tenant),
     cell("export", export, &["read-metadata"], Reach::Tenant),
     cell("export", export_of_content, &["read-content", "read-metadata"], Reach::Tenant),
     cell("decide-findings", decision, &["review"], Reach::Tenant),
@@ -98,6 +105,26 @@ fn export_of_content(tenant: &str) -> Value {
 
 fn decision(tenant: &str) -> Value {
     json!({ "tenant": tenant, "code": "R01", "records": [format!("flawed-{tenant}")], "state": "explained", "reason": "TICKET-1" })
+}
+
+fn case(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "case": "case", "reason": "TICKET-1" })
+}
+
+fn case_item(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "case": "case", "item": { "session": format!("s-{tenant}") }, "reason": "TICKET-1" })
+}
+
+fn case_note(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "case": "case", "note": "TICKET-1" })
+}
+
+fn case_of_nobody(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "case": "of nobody", "reason": "TICKET-1" })
+}
+
+fn case_shown(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "case": "case" })
 }
 
 fn receipts(tenant: &str) -> Value {
@@ -177,10 +204,14 @@ async fn each_role_tenant_and_operation_is_answered_as_the_table_says() {
                 } else {
                     200
                 };
-                // The second grant and revocation of a pair find what the first left.
+                // The second grant and revocation of a pair find what the first left; the case is there once it was opened.
                 let (status, said) = served.send(principal, name, &body(tenant)).await;
-                let is_gone = *name == "revoke-principal" && expected == 200 && status == 404;
-                if status != expected && !is_gone {
+                let otherwise = match *name {
+                    "revoke-principal" | "close-case" | "show-case" => 404,
+                    "open-case" => 409,
+                    _ => 200,
+                };
+                if status != expected && !(expected == 200 && status == otherwise) {
                     wrong.push(format!(
                         "{principal}: {name} of {tenant}: {status} instead of {expected}: {said}"
                     ));

@@ -23,7 +23,7 @@ fn beat(heartbeats: &mut Heartbeats, sequence: u64, number: u64, second: i64, co
     });
     let record = Record::from_value(record).unwrap().record;
     let (evidence, place) = (Evidence::NONE, Some((7, sequence)));
-    let row = RowFacts { id: id(sequence), evidence, started_at: 0, amends: false, place };
+    let row = RowFacts { id: id(sequence), evidence, started_at: 0, kept_at: 0, amends: false, place };
     heartbeats.take(&row, &record);
     heartbeats.places.insert((7, sequence), StatementKind::Heartbeat);
 }
@@ -108,6 +108,7 @@ fn of_each_door_the_last_time_counts() {
             id,
             evidence: vouchlog_stream::Evidence::default(),
             started_at: 0,
+            kept_at: 0,
             amends: false,
             place: None,
         };

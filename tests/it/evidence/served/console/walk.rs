@@ -7,9 +7,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{PERSON, served};
+use super::cases::services;
+use super::{PERSON, PRINCIPALS, Served};
 
-fn pages() -> PathBuf {
+/// Where the walks are.
+pub(super) fn pages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/pages")
 }
 
@@ -17,16 +19,21 @@ fn starts(name: &str) -> bool {
     Command::new(name).arg("--version").output().is_ok_and(|it| it.status.success())
 }
 
+/// The file of axe-core, where it, Node and Chromium are to be had.
+pub(super) fn browser() -> Option<PathBuf> {
+    let folder = std::env::var_os("VOUCHLOG_PAGES").map_or_else(pages, PathBuf::from);
+    let axe = folder.join("node_modules/axe-core/axe.min.js");
+    let has_chromium = ["chromium", "chromium-browser", "google-chrome"].into_iter().any(starts);
+    (starts("node") && has_chromium && axe.is_file()).then_some(axe)
+}
+
 #[test]
 fn an_investigator_walks_from_signing_in_to_the_letter() {
-    let axe = std::env::var_os("VOUCHLOG_PAGES").map_or_else(pages, PathBuf::from);
-    let axe = axe.join("node_modules/axe-core/axe.min.js");
-    let has_chromium = ["chromium", "chromium-browser", "google-chrome"].into_iter().any(starts);
-    if !starts("node") || !has_chromium || !axe.is_file() {
+    let Some(axe) = browser() else {
         eprintln!("skipped: no Node, no Chromium, or axe-core is not installed (tests/pages)");
         return;
-    }
-    let served = served();
+    };
+    let served = Served::start_with(&PRINCIPALS, &[], services);
     let downloads = served.world.path("downloads");
     std::fs::create_dir(&downloads).unwrap();
     let walked = Command::new("node")

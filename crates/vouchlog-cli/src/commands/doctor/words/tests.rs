@@ -71,6 +71,8 @@ fn service() -> ServiceReport {
             who: "gateway operator",
         }],
         sources: counts([("gen_ai acme 3", 7)]),
+        emitters: counts([("support-app", 7)]),
+        arrived: at("2026-11-21T13:00:00Z"),
         sampled: 1,
         dropped_attributes: 4,
         not_understood: 1,
@@ -113,6 +115,7 @@ fn report() -> Report {
         },
         heartbeats: HeartbeatReport {
             heartbeats: 2,
+            recorders: Vec::new(),
             longest_silence: Some(silence),
             agreeing: 1,
             unchecked: 0,
