@@ -132,6 +132,9 @@ impl Database {
                 ("duties", include_str!("../migrations/sqlite/0008_duties.sql")),
                 ("sessions", include_str!("../migrations/sqlite/0009_sessions.sql")),
                 ("facts", include_str!("../migrations/sqlite/0010_facts.sql")),
+                ("proof runs", include_str!("../migrations/sqlite/0011_proof_runs.sql")),
+                ("packed", include_str!("../migrations/sqlite/0012_packed.sql")),
+                ("content pieces", include_str!("../migrations/sqlite/0013_content_pieces.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -144,6 +147,9 @@ impl Database {
                 ("duties", include_str!("../migrations/postgres/0008_duties.sql")),
                 ("sessions", include_str!("../migrations/postgres/0009_sessions.sql")),
                 ("facts", include_str!("../migrations/postgres/0010_facts.sql")),
+                ("proof runs", include_str!("../migrations/postgres/0011_proof_runs.sql")),
+                ("packed", include_str!("../migrations/postgres/0012_packed.sql")),
+                ("content pieces", include_str!("../migrations/postgres/0013_content_pieces.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

@@ -8,12 +8,12 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
+use crate::columns::id;
 use crate::find::tenants;
 use crate::findings::{FindingState, known_code};
 use crate::keys::random;
 use crate::limits::{MAX_BASIS_BYTES, MAX_DECIDED_AT_ONCE};
 use crate::operation::Operation;
-use crate::read::id;
 use crate::sql::{Value, map, over_set_beside};
 use crate::{Result, Vault, VaultError};
 

@@ -11,12 +11,13 @@ use vouchlog_grading::rule;
 use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
+use crate::columns::id;
 use crate::find::{rarest_first, tenants};
 use crate::keys::Tenant;
 use crate::limits::{MAX_LISTED, MAX_QUERY_FACETS, MAX_VALUE_BYTES};
 use crate::lists::{Mac, mac};
 use crate::operation::Operation;
-use crate::read::{ROW, ROW_COLUMNS, ROW_JOINS, id, read_row};
+use crate::read::{ROW, ROW_COLUMNS, ROW_JOINS, read_row};
 use crate::sessions::codes_of;
 use crate::sql::{Value, list, over_set, query};
 use crate::{Result, Row, Vault, VaultError};

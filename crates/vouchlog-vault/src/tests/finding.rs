@@ -79,7 +79,7 @@ pub(super) async fn pages_are_complete_and_stable(place: TestDatabase) {
             assert_eq!(paged, all);
             // The next round starts from the same records.
             let mut raw = place.raw().await;
-            for table in ["facet", "sealed", "statement", "record_subject"] {
+            for table in ["facet", "sealed", "content_piece", "statement", "record_subject"] {
                 let sql = format!(
                     "DELETE FROM {table} WHERE record IN (SELECT n FROM record WHERE id LIKE 'late%')"
                 );
