@@ -135,6 +135,7 @@ impl Database {
                 ("proof runs", include_str!("../migrations/sqlite/0011_proof_runs.sql")),
                 ("packed", include_str!("../migrations/sqlite/0012_packed.sql")),
                 ("content pieces", include_str!("../migrations/sqlite/0013_content_pieces.sql")),
+                ("facet sets", include_str!("../migrations/sqlite/0014_facet_sets.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -150,6 +151,7 @@ impl Database {
                 ("proof runs", include_str!("../migrations/postgres/0011_proof_runs.sql")),
                 ("packed", include_str!("../migrations/postgres/0012_packed.sql")),
                 ("content pieces", include_str!("../migrations/postgres/0013_content_pieces.sql")),
+                ("facet sets", include_str!("../migrations/postgres/0014_facet_sets.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

@@ -12,6 +12,7 @@ use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
 use crate::columns::id;
+use crate::facet_sets::alternatives;
 use crate::find::{rarest_first, tenants};
 use crate::keys::Tenant;
 use crate::limits::{MAX_LISTED, MAX_QUERY_FACETS, MAX_VALUE_BYTES};
@@ -248,13 +249,24 @@ async fn page(
     tenant: &Arc<Tenant>,
     asked: &FindingQuery,
 ) -> Result<Vec<FoundFinding>> {
-    let mut macs: Vec<Vec<u8>> =
-        asked.facets.iter().map(|(facet, value)| tenant.facet(*facet, value).to_vec()).collect();
-    macs.sort();
-    macs.dedup();
-    let count = "SELECT count(*) FROM (SELECT 1 FROM facet WHERE mac = $1 LIMIT $2) AS matches";
-    let Some(counted) = rarest_first(tx, macs, count).await? else { return Ok(Vec::new()) };
-    let macs: Vec<Vec<u8>> = counted.into_iter().map(|(_, mac)| mac).collect();
+    let mut found = Vec::new();
+    for macs in alternatives(tx, tenant, &asked.facets).await? {
+        let count = "SELECT count(*) FROM (SELECT 1 FROM facet WHERE mac = $1 LIMIT $2) AS matches";
+        if let Some(counted) = rarest_first(tx, macs, count).await? {
+            let macs: Vec<Vec<u8>> = counted.into_iter().map(|(_, mac)| mac).collect();
+            found.extend(page_of(tx, tenant, asked, &macs).await?);
+        }
+    }
+    Ok(found)
+}
+
+/// The same of the records that have these pseudonyms.
+async fn page_of(
+    tx: &mut AnyConnection,
+    tenant: &Tenant,
+    asked: &FindingQuery,
+    macs: &[Vec<u8>],
+) -> Result<Vec<FoundFinding>> {
     let codes = codes_of(tenant);
     let mut asked_codes: Vec<&str> = asked.codes.iter().map(String::as_str).collect();
     asked_codes.sort_unstable();
@@ -267,7 +279,7 @@ async fn page(
     let mut found = Vec::new();
     for code in one_by_one {
         let code = code.map(|code| tenant.facet(Facet::Finding, code));
-        let (sql, values) = select(tenant.id, asked, code, &macs);
+        let (sql, values) = select(tenant.id, asked, code, macs);
         let rows = query(sql, values).fetch_all(&mut *tx).await?;
         let read = rows.iter().map(|row| read(&codes, row)).collect::<Result<Vec<_>>>()?;
         let is_new = |finding: &FoundFinding| {

@@ -7,8 +7,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use vouchlog_record::{Facet, RecordId};
 
 use crate::duties::{Duties, KeptUntil};
+use crate::facet_sets::{FacetSet, insert_sets, is_in_set};
 use crate::keys::{Key, MAC_BYTES, Pseudonyms};
-use crate::lists::{ListedRecord, SessionOfRecords, add_to_lists, add_to_sessions, session_of};
+use crate::lists::{ListedRecord, Mac, SessionOfRecords, add_to_lists, add_to_sessions, session_of};
 use crate::macs::{Macs, OfValue};
 use crate::owners::{Owners, owners};
 use crate::roster::Roster;
@@ -50,7 +51,8 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
         let places = insert_records(&mut tx, &new, &owners, (roster.duties()?, &sessions)).await?;
         insert_parts(&mut tx, &new, &owners, &places).await?;
         let pseudonyms = pseudonyms(&new, &owners, &mut macs);
-        insert_facets(&mut tx, &new, &pseudonyms, &places).await?;
+        let sets = sets(&mut tx, &new, &owners, &mut macs).await?;
+        insert_facets(&mut tx, &new, (&pseudonyms, &sets), &places).await?;
         let listed = listed((&new, &sessions), &owners, &places, &mut macs);
         add_to_lists(&mut tx, &listed).await?;
         if has_standing {
@@ -276,20 +278,44 @@ fn pseudonyms<'a>(new: &[New<'a>], owners: &Owners, macs: &mut Macs<'a>) -> Vec<
     new.iter().map(of_record).collect()
 }
 
+/// Inserts the sets that records are found by. Answers of each record the pseudonym of its set, if there was room for it, and what is in it.
+async fn sets<'a>(
+    tx: &mut AnyConnection,
+    new: &[New<'a>],
+    owners: &Owners,
+    macs: &mut Macs<'a>,
+) -> Result<Vec<Option<FacetSet>>> {
+    let of_record = |(sealed, _): &New<'a>| {
+        let tenant = owners.tenant(&sealed.record);
+        let facets = sealed.record.facets.iter().filter(|(facet, _)| is_in_set(*facet));
+        let members: BTreeSet<Mac> =
+            facets.map(|(facet, value)| macs.of(tenant, *facet, value).mac).collect();
+        // One is found as well by itself.
+        (members.len() > 1).then(|| (tenant.set(&members), members))
+    };
+    let mut of_records: Vec<Option<FacetSet>> = new.iter().map(of_record).collect();
+    let there = insert_sets(tx, of_records.iter().flatten().cloned().collect()).await?;
+    for of_record in &mut of_records {
+        *of_record = of_record.take().filter(|(mac, _)| there.contains(mac));
+    }
+    Ok(of_records)
+}
+
 /// Inserts the pseudonyms the records are found by, in their order, so that rows of one page are written together.
 async fn insert_facets(
     tx: &mut AnyConnection,
     new: &[New<'_>],
-    pseudonyms: &[Pseudonyms],
+    (pseudonyms, sets): (&[Pseudonyms], &[Option<FacetSet>]),
     places: &HashMap<String, i64>,
 ) -> Result<()> {
     let mut facets = Vec::new();
-    for ((sealed, _), pseudonyms) in new.iter().zip(pseudonyms) {
+    for (((sealed, _), pseudonyms), set) in new.iter().zip(pseudonyms).zip(sets) {
         let record = &sealed.record;
         let n = places[record.id.as_str()];
-        facets.extend(
-            pseudonyms.iter().map(|(mac, personal)| (*mac, record.started_at, n, i64::from(*personal))),
-        );
+        let is_in_set = |mac: &Mac| set.as_ref().is_some_and(|(_, members)| members.contains(mac));
+        let alone = pseudonyms.iter().filter(|(mac, _)| !is_in_set(mac));
+        facets.extend(alone.map(|(mac, personal)| (*mac, record.started_at, n, i64::from(*personal))));
+        facets.extend(set.iter().map(|(mac, _)| (*mac, record.started_at, n, 0)));
     }
     facets.sort_unstable();
     let row = |(mac, started_at, n, personal): ([u8; MAC_BYTES], i64, i64, i64)| {

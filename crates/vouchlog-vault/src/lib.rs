@@ -48,6 +48,7 @@ mod duties;
 mod erase;
 mod error;
 mod examine;
+mod facet_sets;
 mod facts;
 mod find;
 mod findings;

@@ -41,6 +41,9 @@ pub const MAX_GENESIS_BYTES: usize = 65 * MAX_PROOF_BYTES;
 /// Facets of one query.
 pub const MAX_QUERY_FACETS: usize = 8;
 
+/// Sets of verdicts and findings that records are found by: a search for one of these looks through all sets that have it, some 50 µs each.
+pub(crate) const MAX_SETS: usize = 1_024;
+
 /// Rows of one page.
 pub const MAX_ROWS: usize = 1_000;
 

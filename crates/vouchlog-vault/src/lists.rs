@@ -175,9 +175,12 @@ async fn insert_values(
 /// Forgets what lists show of the records of an erasure, before their facets are deleted: values that no other record has.
 pub(crate) async fn forget_values(tx: &mut AnyConnection, erasure: i64) -> Result<()> {
     let delete = "DELETE FROM facet_value \
-        WHERE mac IN (SELECT f.mac FROM facet f JOIN record r ON r.n = f.record WHERE r.erasure = $1) \
+        WHERE mac IN (SELECT COALESCE(s.member, f.mac) FROM record r JOIN facet f ON f.record = r.n \
+                      LEFT JOIN facet_set s ON s.mac = f.mac WHERE r.erasure = $1) \
         AND NOT EXISTS (SELECT 1 FROM facet f JOIN record r ON r.n = f.record \
-                        WHERE f.mac = facet_value.mac AND r.erasure IS NULL)";
+                        WHERE f.mac = facet_value.mac AND r.erasure IS NULL) \
+        AND NOT EXISTS (SELECT 1 FROM facet_set s JOIN facet f ON f.mac = s.mac JOIN record r ON r.n = f.record \
+                        WHERE s.member = facet_value.mac AND r.erasure IS NULL)";
     sqlx::query(delete).bind(erasure).execute(tx).await?;
     Ok(())
 }

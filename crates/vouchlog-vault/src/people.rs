@@ -11,6 +11,7 @@ use vouchlog_record::{Facet, Record};
 use vouchlog_stream::StatementKind;
 
 use crate::columns::id;
+use crate::facet_sets::is_in_set;
 use crate::keys::{Key, Tenant};
 use crate::lists::{ListedRecord, Mac, SessionOfRecords, add_to_lists, add_to_sessions, mac, session_of};
 use crate::parts::Parts;
@@ -155,7 +156,8 @@ async fn found_when_kept(
     n: i64,
     read: &Record,
 ) -> Result<Vec<(Facet, String)>> {
-    let rows = sqlx::query("SELECT mac FROM facet WHERE record = $1").bind(n).fetch_all(connection).await?;
+    let sql = "SELECT COALESCE(s.member, f.mac) FROM facet f LEFT JOIN facet_set s ON s.mac = f.mac WHERE f.record = $1";
+    let rows = sqlx::query(sql).bind(n).fetch_all(connection).await?;
     let has: BTreeSet<Mac> = rows.iter().map(|row| mac(row.try_get(0)?)).collect::<Result<_>>()?;
     let questions = vouchlog_grading::Verdicts::QUESTIONS.into_iter();
     let answers = questions.flat_map(|question| ANSWERS.map(|answer| format!("{question}:{answer}")));
@@ -168,8 +170,10 @@ async fn found_when_kept(
 
 /// Writes what records are found by, and their place in the lists. What is there stays.
 async fn write(tx: &mut AnyConnection, read: &[PastRecord]) -> Result<()> {
+    // Verdicts and findings have been there since the record was kept.
     let facets = read.iter().flat_map(|record| {
-        record.facets.iter().map(|(facet, value)| {
+        let facets = record.facets.iter().filter(|(facet, _)| !is_in_set(*facet));
+        facets.map(|(facet, value)| {
             let mac = record.tenant.facet(*facet, value).as_slice().into();
             vec![mac, record.started_at.into(), record.n.into(), i64::from(facet.is_personal()).into()]
         })

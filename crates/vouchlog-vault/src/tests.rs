@@ -85,6 +85,8 @@ suite! {
     finding::kinds_times_and_orders_select,
     finding::hostile_values_stay_values,
     finding::tenants_share_no_pseudonym,
+    finding::verdicts_and_findings_are_found_together,
+    finding::more_sets_than_there_is_room_for_are_found,
     erasing::an_erased_record_leaves_its_tombstone,
     erasing::a_person_is_erased_but_for_what_must_stay,
     erasing::an_erasure_survives_a_crash_at_every_step,
