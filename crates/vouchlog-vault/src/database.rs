@@ -136,6 +136,7 @@ impl Database {
                 ("packed", include_str!("../migrations/sqlite/0012_packed.sql")),
                 ("content pieces", include_str!("../migrations/sqlite/0013_content_pieces.sql")),
                 ("facet sets", include_str!("../migrations/sqlite/0014_facet_sets.sql")),
+                ("findings", include_str!("../migrations/sqlite/0015_findings.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -152,6 +153,7 @@ impl Database {
                 ("packed", include_str!("../migrations/postgres/0012_packed.sql")),
                 ("content pieces", include_str!("../migrations/postgres/0013_content_pieces.sql")),
                 ("facet sets", include_str!("../migrations/postgres/0014_facet_sets.sql")),
+                ("findings", include_str!("../migrations/postgres/0015_findings.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {
