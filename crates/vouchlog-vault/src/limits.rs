@@ -131,8 +131,11 @@ pub(crate) const CACHED_KEYS: usize = 8_192;
 /// during which other writers wait. Larger ones are rewritten by [`Vault::compact`](crate::Vault::compact), at a time of choice.
 pub(crate) const REWRITTEN_BYTES: u64 = 256 * 1024 * 1024;
 
-/// SQLite: most memory a connection takes for pages, in its notation for KiB: 64 MiB.
+/// SQLite: most memory that the connection which writes takes for pages, in its notation for KiB: 64 MiB.
 pub(crate) const CACHE: &str = "-65536";
+
+/// SQLite: the same of each connection that reads: 8 MiB. Pages beyond it are in the system's cache.
+pub(crate) const READER_CACHE: &str = "-8192";
 
 /// SQLite: pages in the write-ahead log before they are written back, 64 MiB.
 pub(crate) const CHECKPOINT_PAGES: &str = "16384";
