@@ -86,7 +86,7 @@ impl InclusionProof {
     }
 }
 
-fn check_index(index: LeafIndex, size: TreeSize) -> Result<(), ProofError> {
+pub(crate) fn check_index(index: LeafIndex, size: TreeSize) -> Result<(), ProofError> {
     if size.contains(index) {
         Ok(())
     } else {

@@ -24,7 +24,7 @@
 //! proof can be cut out of them offline.
 
 use crate::growth::find;
-use crate::inclusion::{check_len, check_root};
+use crate::inclusion::{check_index, check_len, check_root};
 use crate::plan::{path, split};
 use crate::{
     CompactRange, Growth, Hash, InclusionProof, LeafIndex, NodeId, ProofError, ProofPlan, TreeSize, node_hash,
@@ -95,6 +95,23 @@ impl RangeProof {
         check_len(&left, Self::MAX_LEN)?;
         check_len(&right, Self::MAX_LEN)?;
         Ok(Self { left, right })
+    }
+
+    /// The proof of a range from the inclusion proofs of its first and its last leaf, which contain its hashes.
+    ///
+    /// # Errors
+    /// [`ProofError::IndexOutsideTree`], and [`ProofError::WrongLength`] if an inclusion proof has not just the hashes that
+    /// its position needs.
+    pub fn from_ends(
+        first: (LeafIndex, &InclusionProof),
+        last: (LeafIndex, &InclusionProof),
+        size: TreeSize,
+    ) -> Result<Self, ProofError> {
+        let left = siblings(first, size)?.into_iter().filter(|(begin, _)| *begin < first.0.get());
+        let mut left: Vec<Hash> = left.map(|(_, hash)| hash).collect();
+        left.reverse();
+        let right = siblings(last, size)?.into_iter().filter(|(begin, _)| *begin > last.0.get());
+        Self::from_parts(left, right.map(|(_, hash)| hash).collect())
     }
 
     /// The hashes of the perfect subtrees before the range, left to right.
@@ -173,6 +190,20 @@ impl RangeProof {
             bounds,
         })
     }
+}
+
+/// The hashes of an inclusion proof, leaf side first, each with the first leaf that it covers.
+fn siblings(
+    (index, proof): (LeafIndex, &InclusionProof),
+    size: TreeSize,
+) -> Result<Vec<(u64, Hash)>, ProofError> {
+    check_index(index, size)?;
+    let siblings = path((index.get(), index.get() + 1), (0, size.get()));
+    let hashes = proof.hashes();
+    if hashes.len() != siblings.len() {
+        return Err(ProofError::WrongLength { want: siblings.len(), got: hashes.len() });
+    }
+    Ok(siblings.into_iter().map(|(begin, _)| begin).zip(hashes.iter().copied()).collect())
 }
 
 /// A run of leaves in its place in a tree: every node hash that a [`RangeProof`] and its leaves determine.

@@ -8,19 +8,27 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use vouchlog_runtime::Pace;
 
+use crate::columns::id;
 use crate::database::Dialect;
 use crate::duties::KeptUntil;
 use crate::examine::integrity;
 use crate::keys::Key;
 use crate::limits::{CHECKED_AT_ONCE, CHECKED_AT_OPEN, REPORTED_DAMAGE};
-use crate::read::id;
+use crate::proof_run::{PROOF, PROOF_COLUMNS, PROOF_JOINS, Runs};
 use crate::roster::Roster;
 use crate::sealed::open_part;
-use crate::sums::{self, SUMMED};
-use crate::{Result, Vault, VaultError};
+use crate::statement_text::{self, STATEMENT};
+use crate::sums::{self, SUMMED, SUMMED_COLUMNS};
+use crate::{Result, Vault, VaultError, content_pieces};
 
 /// Where the columns of [`SUMMED`] begin in a page's rows.
-const SUMMED_AT: usize = 16;
+const SUMMED_AT: usize = 8;
+/// Where those of [`PROOF`] begin.
+const PROOF_AT: usize = SUMMED_AT + SUMMED_COLUMNS;
+/// Where those of [`STATEMENT`] begin.
+const STATEMENT_AT: usize = PROOF_AT + PROOF_COLUMNS;
+/// Bytes of a record beside what is sealed of it, about.
+const FIXED_BYTES: u64 = 2_048;
 /// Between tables of a large file, this many times as long as the last one took: a check takes a quarter of a disk.
 const PAUSES: u32 = 3;
 
@@ -196,16 +204,16 @@ impl Vault {
 
     async fn check_page(&self, after: i64) -> Result<Page> {
         let sql = format!(
-            "SELECT r.n, t.name, r.erasure, e.finished_at, s.jwt, s.sum, z.key, z.metadata, z.content, p.proof, p.sum, \
-             r.place_sum, r.leaf_index, r.logged_stream, r.sequence, r.logged_at, {SUMMED} FROM record r \
+            "SELECT r.n, t.name, r.erasure, e.finished_at, z.key, z.metadata, z.content, r.place_sum, \
+             {SUMMED}, {PROOF}, {STATEMENT} FROM record r \
              LEFT JOIN tenant t ON t.id = r.tenant LEFT JOIN erasure e ON e.n = r.erasure \
              LEFT JOIN statement s ON s.record = r.n LEFT JOIN sealed z ON z.record = r.n \
-             LEFT JOIN proof p ON p.record = r.n WHERE r.n > $1 ORDER BY r.n LIMIT $2"
+             {PROOF_JOINS} WHERE r.n > $1 ORDER BY r.n LIMIT $2"
         );
         let mut tx = self.shared.db.readers.begin().await?;
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after).bind(CHECKED_AT_ONCE);
         let rows = query.fetch_all(&mut *tx).await?;
-        let mut page = Page { last: after, ..Page::default() };
+        let (mut page, mut runs) = (Page { last: after, ..Page::default() }, Runs::default());
         for row in &rows {
             let n: i64 = row.try_get(0)?;
             // SQLite numbers records without a gap, and none is ever deleted.
@@ -217,58 +225,52 @@ impl Vault {
                 ));
             }
             (page.last, page.records) = (n, page.records + 1);
-            page.bytes += bytes(row);
-            match self.check_record(&mut tx, n, row).await {
+            match self.check_record(&mut tx, row, &mut runs).await {
                 Err(VaultError::Damaged(what)) => page.damage.push(what),
-                checked => checked?,
+                checked => page.bytes += checked?,
             }
         }
         tx.rollback().await?;
         Ok(page)
     }
 
-    async fn check_record(&self, tx: &mut AnyConnection, n: i64, row: &AnyRow) -> Result<()> {
+    /// Checks a record. Returns about how many bytes were read of it.
+    async fn check_record(&self, tx: &mut AnyConnection, row: &AnyRow, runs: &mut Runs) -> Result<u64> {
         sums::check(row, SUMMED_AT)?;
+        let n: i64 = row.try_get(0)?;
         let id = id(row.try_get(SUMMED_AT)?)?;
         let missing = |what: &str| VaultError::damaged(format!("the {what} of record {id} is missing"));
-        let jwt: Option<&str> = row.try_get(4)?;
-        sums::check_text(n, "statement", jwt.ok_or_else(|| missing("statement"))?, row.try_get(5)?)?;
-        if let Some(index) = row.try_get::<Option<i64>, _>(12)? {
-            let place = [index, row.try_get(13)?, row.try_get(14)?, row.try_get(15)?];
-            if row.try_get::<Option<&[u8]>, _>(11)?
+        statement_text::read(n, row, STATEMENT_AT)?.ok_or_else(|| missing("statement"))?;
+        if let Some(index) = row.try_get::<Option<i64>, _>(PROOF_AT + 4)? {
+            let at = PROOF_AT + 5;
+            let place = [index, row.try_get(at)?, row.try_get(at + 1)?, row.try_get(at + 2)?];
+            if row.try_get::<Option<&[u8]>, _>(7)?
                 != Some(&sums::of_place(row.try_get(SUMMED_AT + 5)?, place))
             {
                 return Err(VaultError::damaged(format!(
                     "the place of record {id} in the log does not match its checksum"
                 )));
             }
-            let proof: Option<&str> = row.try_get(9)?;
-            sums::check_text(n, "proof", proof.ok_or_else(|| missing("proof"))?, row.try_get(10)?)?;
+            runs.proof(row, PROOF_AT)?;
         }
         if row.try_get::<Option<i64>, _>(2)?.is_some() {
             // About to be erased, or gone: it cannot be read.
-            return Ok(());
+            return Ok(FIXED_BYTES);
         }
         let tenant: &str = row.try_get::<Option<&str>, _>(1)?.ok_or_else(|| missing("tenant"))?;
         let tenant = match self.shared.keys.known_tenant(tenant) {
             Some(known) => known,
             None => self.shared.find_tenant(tx, tenant).await?.ok_or_else(|| missing("tenant"))?,
         };
-        let wrapped: &[u8] = row.try_get::<Option<&[u8]>, _>(6)?.ok_or_else(|| missing("key"))?;
+        let wrapped: &[u8] = row.try_get::<Option<&[u8]>, _>(4)?.ok_or_else(|| missing("key"))?;
         let subjects = self.subjects_of(tx, n, &tenant.name).await?;
         let key: Key = tenant.unwrap(&id, wrapped, &subjects.iter().collect::<Vec<_>>())?;
-        for (column, part) in [(7, "metadata"), (8, "content")] {
-            let sealed: &[u8] = row.try_get::<Option<&[u8]>, _>(column)?.ok_or_else(|| missing(part))?;
-            open_part(&key, &id, part, sealed)?;
-        }
-        Ok(())
+        let [metadata, content] = [(5, "metadata"), (6, "content")].map(|(column, part)| {
+            row.try_get::<Option<&[u8]>, _>(column).map(|sealed| sealed.ok_or_else(|| missing(part)))
+        });
+        let (metadata, content) = (metadata??, content_pieces::whole(tx, n, content??).await?);
+        open_part(&key, &id, "metadata", metadata)?;
+        open_part(&key, &id, "content", &content)?;
+        Ok(FIXED_BYTES + (metadata.len() + content.len()) as u64)
     }
-}
-
-/// About how much was read for a row.
-fn bytes(row: &AnyRow) -> u64 {
-    const FIXED: u64 = 512;
-    let length =
-        |column: usize| row.try_get::<Option<&[u8]>, _>(column).ok().flatten().map_or(0, <[u8]>::len);
-    FIXED + [7, 8].map(|column| length(column) as u64).iter().sum::<u64>()
 }

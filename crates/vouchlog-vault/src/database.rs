@@ -21,8 +21,8 @@ use vouchlog_runtime::durable::{self, Mode};
 use crate::error::{is_away, named};
 use crate::examine::examine;
 use crate::limits::{
-    ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, LOCK_PATIENCE, MIN_FREE_BYTES, READERS,
-    REWRITTEN_BYTES,
+    ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, LOCK_PATIENCE, MIN_FREE_BYTES, READER_CACHE,
+    READERS, REWRITTEN_BYTES,
 };
 use crate::location::{Location, file_url};
 use crate::mark::Mark;
@@ -83,12 +83,12 @@ impl Database {
         // Statements have no values in them, but neither do they belong in an operator's log.
         let options = options.disable_statement_logging();
         let writers = if dialect == Dialect::Sqlite { 1 } else { READERS };
-        let pool = |size| {
+        let pool = |size, cache| {
             let options = AnyPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
             options
                 .after_connect(move |connection, _| {
                     Box::pin(async move {
-                        connection.execute(sqlx::AssertSqlSafe(dialect.settings())).await.map(drop)
+                        connection.execute(sqlx::AssertSqlSafe(dialect.settings(cache))).await.map(drop)
                     })
                 })
                 .after_release(|connection, _| Box::pin(is_clean(connection)))
@@ -111,8 +111,8 @@ impl Database {
         // Once without a pool, which would try a server that refuses again and again.
         let first = tokio::time::timeout(ACQUIRE_TIMEOUT, AnyConnection::connect_with(&options)).await;
         first.map_err(|_| connected(sqlx::Error::PoolTimedOut))?.map_err(connected)?.close().await?;
-        let writer = pool(writers).connect_with(options.clone()).await.map_err(connected)?;
-        let readers = pool(READERS).connect_lazy_with(options);
+        let writer = pool(writers, CACHE).connect_with(options.clone()).await.map_err(connected)?;
+        let readers = pool(READERS, READER_CACHE).connect_lazy_with(options);
         let (min_free_bytes, waits) = (AtomicU64::new(MIN_FREE_BYTES), Waits::default());
         let damage = OnceLock::new();
         Ok(Self { dialect, writer, readers, file, mark, damage, min_free_bytes, waits })
@@ -132,7 +132,12 @@ impl Database {
                 ("duties", include_str!("../migrations/sqlite/0008_duties.sql")),
                 ("sessions", include_str!("../migrations/sqlite/0009_sessions.sql")),
                 ("facts", include_str!("../migrations/sqlite/0010_facts.sql")),
-                ("cases", include_str!("../migrations/sqlite/0011_cases.sql")),
+                ("proof runs", include_str!("../migrations/sqlite/0011_proof_runs.sql")),
+                ("packed", include_str!("../migrations/sqlite/0012_packed.sql")),
+                ("content pieces", include_str!("../migrations/sqlite/0013_content_pieces.sql")),
+                ("facet sets", include_str!("../migrations/sqlite/0014_facet_sets.sql")),
+                ("findings", include_str!("../migrations/sqlite/0015_findings.sql")),
+                ("cases", include_str!("../migrations/sqlite/0016_cases.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -145,7 +150,12 @@ impl Database {
                 ("duties", include_str!("../migrations/postgres/0008_duties.sql")),
                 ("sessions", include_str!("../migrations/postgres/0009_sessions.sql")),
                 ("facts", include_str!("../migrations/postgres/0010_facts.sql")),
-                ("cases", include_str!("../migrations/postgres/0011_cases.sql")),
+                ("proof runs", include_str!("../migrations/postgres/0011_proof_runs.sql")),
+                ("packed", include_str!("../migrations/postgres/0012_packed.sql")),
+                ("content pieces", include_str!("../migrations/postgres/0013_content_pieces.sql")),
+                ("facet sets", include_str!("../migrations/postgres/0014_facet_sets.sql")),
+                ("findings", include_str!("../migrations/postgres/0015_findings.sql")),
+                ("cases", include_str!("../migrations/postgres/0016_cases.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {
@@ -303,7 +313,7 @@ async fn is_clean(connection: &mut AnyConnection) -> sqlx::Result<bool> {
 
 impl Dialect {
     /// Statements run first on each connection.
-    fn settings(self) -> String {
+    fn settings(self, cache: &str) -> String {
         match self {
             // The order matters: a file has its auto_vacuum before anything is in it.
             Dialect::Sqlite => {
@@ -319,7 +329,7 @@ impl Dialect {
                     ("cell_size_check", "ON"), // a damaged page is found when it is read, not when it is searched
                     // Pseudonyms are random, so an insert touches pages all over their index: hold them, and write each back
                     // once for many commits.
-                    ("cache_size", CACHE),
+                    ("cache_size", cache),
                     ("wal_autocheckpoint", CHECKPOINT_PAGES),
                 ] {
                     write!(settings, "PRAGMA {name} = {value}; ").expect("a string takes everything");

@@ -8,12 +8,13 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
+use crate::columns::id;
 use crate::find::tenants;
 use crate::findings::{FindingState, known_code};
 use crate::keys::random;
 use crate::limits::{MAX_BASIS_BYTES, MAX_DECIDED_AT_ONCE};
+use crate::lists::code_of;
 use crate::operation::Operation;
-use crate::read::id;
 use crate::sql::{Value, map, over_set_beside};
 use crate::{Result, Vault, VaultError};
 
@@ -102,9 +103,10 @@ impl Vault {
                 let tenants = tenants(&self.shared, &mut tx, Some(name)).await?;
                 let first = &decision.records[0];
                 let tenant = tenants.first().ok_or_else(|| VaultError::UnknownRecord(first.clone()))?;
-                let code = tenant.facet(Facet::Finding, decision.code);
+                let code = code_of(&tenant.facet(Facet::Finding, decision.code));
                 let find = "SELECT r.id, r.n, x.state FROM record r LEFT JOIN finding x \
-                            ON x.record = r.n AND x.code = $1 WHERE r.tenant = $2 AND r.id IN";
+                            ON x.code = $1 AND x.state IN (0, 1, 2) AND x.started_at = r.started_at AND x.record = r.n \
+                            WHERE r.tenant = $2 AND r.id IN";
                 let beside = [Value::from(code.as_slice()), tenant.id.into()];
                 let ids = decision.records.iter().map(|id| id.as_str().into()).collect();
                 let found = over_set_beside(&mut tx, find, &beside, ids, "").await?;
@@ -124,10 +126,11 @@ impl Vault {
                 let mut random_id = [0; 16];
                 random(&mut random_id)?;
                 let record = RecordId::from_random(random_id);
-                let update = "UPDATE finding SET state = $1, decision = $2 WHERE code = $3 AND record IN";
+                let update = "UPDATE finding SET state = $1, decision = $2 WHERE code = $3 AND state IN (0, 1, 2) \
+                              AND (started_at, record) IN (SELECT r.started_at, r.n FROM record r WHERE r.n IN";
                 let beside =
                     [decision.state.number().into(), record.as_str().into(), Value::from(code.as_slice())];
-                over_set_beside(&mut tx, update, &beside, rows, "").await?;
+                over_set_beside(&mut tx, update, &beside, rows, ")").await?;
                 note(&mut tx, access, decision, (&record, now)).await?;
                 self.shared.db.commit(tx).await?;
                 Ok(record)

@@ -20,12 +20,12 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
+use crate::columns::id;
 use crate::duties::KeptUntil;
 use crate::find::tenants;
 use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_VALUE_BYTES};
 use crate::lists;
 use crate::operation::Operation;
-use crate::read::id;
 use crate::refusal::{Refusal, Why};
 use crate::roster::Roster;
 use crate::sql::{Value, over_set};
@@ -397,6 +397,7 @@ async fn destroy(tx: &mut AnyConnection, erasure: i64) -> Result<()> {
     lists::forget_values(tx, erasure).await?;
     for delete in [
         "DELETE FROM sealed WHERE record IN (SELECT n FROM record WHERE erasure = $1)",
+        "DELETE FROM content_piece WHERE record IN (SELECT n FROM record WHERE erasure = $1)",
         "DELETE FROM facet WHERE personal = 1 AND record IN (SELECT n FROM record WHERE erasure = $1)",
         "DELETE FROM record_subject WHERE record IN (SELECT n FROM record WHERE erasure = $1)",
     ] {

@@ -7,12 +7,15 @@ use sqlx::any::AnyRow;
 use vouchlog_record::RecordId;
 
 use crate::access::Access;
+use crate::columns::id;
 use crate::keys::Key;
 use crate::operation::Operation;
-use crate::read::{id, own};
+use crate::proof_run::{PROOF, PROOF_JOINS, Runs};
+use crate::read::own;
 use crate::sealed::open_part;
 use crate::sql::{Value, over_set};
-use crate::{Result, Row, Vault, VaultError, sums};
+use crate::statement_text::{self, STATEMENT};
+use crate::{Result, Row, Vault, VaultError};
 
 /// Records of one statement: their statements and metadata are in memory together.
 const AT_ONCE: usize = 32;
@@ -49,24 +52,16 @@ impl Vault {
         self.shared
             .named(async {
                 access.allow(Operation::Read)?;
-                let select = "SELECT r.id, t.name, r.n, r.leaf_index, p.proof, p.sum FROM record r \
-                              JOIN tenant t ON t.id = r.tenant LEFT JOIN proof p ON p.record = r.n WHERE r.id IN";
+                let select = format!(
+                    "SELECT r.id, t.name, {PROOF} FROM record r JOIN tenant t ON t.id = r.tenant {PROOF_JOINS} WHERE r.id IN"
+                );
                 let ids = ids.iter().map(|id| id.as_str().into()).collect();
                 let mut connection = self.shared.db.readers.acquire().await?;
-                let mut proofs = HashMap::new();
-                for row in over_set(&mut connection, select, ids, "").await? {
+                let (mut proofs, mut runs) = (HashMap::new(), Runs::default());
+                for row in over_set(&mut connection, &select, ids, "").await? {
                     let id = id(row.try_get(0)?)?;
                     own(access, row.try_get(1)?, &id)?;
-                    match row.try_get::<Option<String>, _>(4)? {
-                        Some(proof) => {
-                            sums::check_text(row.try_get(2)?, "proof", &proof, row.try_get(5)?)?;
-                            proofs.insert(id, proof);
-                        }
-                        None if row.try_get::<Option<i64>, _>(3)?.is_some() => {
-                            return Err(VaultError::damaged(format!("the proof of record {id} is missing")));
-                        }
-                        None => {}
-                    }
+                    proofs.extend(runs.proof(&row, 2)?.map(|proof| (id, proof)));
                 }
                 Ok(proofs)
             })
@@ -74,14 +69,16 @@ impl Vault {
     }
 
     async fn facts_of_few(&self, access: &Access, rows: &[Row]) -> Result<Vec<Option<StoredFacts>>> {
-        let select = "SELECT r.n, r.erasure, t.name, s.jwt, s.sum, z.key, z.metadata FROM record r \
-                      JOIN tenant t ON t.id = r.tenant LEFT JOIN statement s ON s.record = r.n \
-                      LEFT JOIN sealed z ON z.record = r.n WHERE r.n IN";
+        let select = format!(
+            "SELECT r.n, r.erasure, t.name, z.key, z.metadata, {STATEMENT} FROM record r \
+             JOIN tenant t ON t.id = r.tenant LEFT JOIN statement s ON s.record = r.n \
+             LEFT JOIN sealed z ON z.record = r.n WHERE r.n IN"
+        );
         let people = "SELECT rs.record, s.mac, s.key FROM record_subject rs JOIN subject s ON s.id = rs.subject \
                       WHERE rs.record IN";
         let places: Vec<Value> = rows.iter().map(|row| row.n.into()).collect();
         let mut tx = self.shared.db.readers.begin().await?;
-        let stored = over_set(&mut tx, select, places.clone(), "").await?;
+        let stored = over_set(&mut tx, &select, places.clone(), "").await?;
         let people = over_set(&mut tx, people, places, "").await?;
         tx.rollback().await?;
         let mut people_of: HashMap<i64, Vec<&AnyRow>> = HashMap::new();
@@ -116,8 +113,7 @@ impl Vault {
             return Ok(None);
         }
         let missing = |what: &str| VaultError::damaged(format!("the {what} of record {} is missing", row.id));
-        let jwt: String = stored.try_get::<Option<String>, _>(3)?.ok_or_else(|| missing("statement"))?;
-        sums::check_text(row.n, "statement", &jwt, stored.try_get(4)?)?;
+        let jwt = statement_text::read(row.n, stored, 5)?.ok_or_else(|| missing("statement"))?;
         let name: &str = stored.try_get(2)?;
         let tenant = match self.shared.keys.known_tenant(name) {
             Some(tenant) => tenant,
@@ -130,9 +126,9 @@ impl Vault {
         let unwrap =
             |person: &&AnyRow| self.shared.keys.unwrap_subject(name, person.try_get(1)?, person.try_get(2)?);
         let keys: Vec<Key> = people.iter().map(unwrap).collect::<Result<_>>()?;
-        let wrapped: &[u8] = stored.try_get::<Option<&[u8]>, _>(5)?.ok_or_else(|| missing("key"))?;
+        let wrapped: &[u8] = stored.try_get::<Option<&[u8]>, _>(3)?.ok_or_else(|| missing("key"))?;
         let key = tenant.unwrap(&row.id, wrapped, &keys.iter().collect::<Vec<_>>())?;
-        let sealed: &[u8] = stored.try_get::<Option<&[u8]>, _>(6)?.ok_or_else(|| missing("metadata"))?;
+        let sealed: &[u8] = stored.try_get::<Option<&[u8]>, _>(4)?.ok_or_else(|| missing("metadata"))?;
         Ok(Some(StoredFacts { jwt, metadata: open_part(&key, &row.id, "metadata", sealed)? }))
     }
 

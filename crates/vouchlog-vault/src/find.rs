@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::{AnyConnection, Row as _};
 
 use crate::access::Access;
+use crate::facet_sets::alternatives;
 use crate::keys::Tenant;
 use crate::limits::{COUNTED_MATCHES, MAX_TENANTS_SEARCHED};
 use crate::operation::Operation;
@@ -78,18 +79,17 @@ pub(crate) async fn find(shared: &Shared, tx: &mut AnyConnection, asked: &Query)
     }
     let mut rows = Vec::new();
     for tenant in tenants(shared, tx, asked.tenant.as_deref()).await? {
-        let mut macs: Vec<Vec<u8>> =
-            asked.facets.iter().map(|(facet, value)| tenant.facet(*facet, value).to_vec()).collect();
-        macs.sort();
-        macs.dedup();
-        let count = "SELECT count(*) FROM (SELECT 1 FROM facet WHERE mac = $1 LIMIT $2) AS matches";
-        if let Some(counted) = rarest_first(tx, macs, count).await? {
-            let macs: Vec<Vec<u8>> = counted.into_iter().map(|(_, mac)| mac).collect();
-            rows.extend(page(tx, asked, &macs).await?);
+        for macs in alternatives(tx, &tenant, &asked.facets).await? {
+            let count = "SELECT count(*) FROM (SELECT 1 FROM facet WHERE mac = $1 LIMIT $2) AS matches";
+            if let Some(counted) = rarest_first(tx, macs, count).await? {
+                let macs: Vec<Vec<u8>> = counted.into_iter().map(|(_, mac)| mac).collect();
+                rows.extend(page(tx, asked, &macs).await?);
+            }
         }
     }
     // The first rows of all are among the first rows of each.
     rows.sort_by_key(|row| (row.started_at, row.n));
+    rows.dedup_by_key(|row| row.n);
     if asked.order == Order::NewestFirst {
         rows.reverse();
     }

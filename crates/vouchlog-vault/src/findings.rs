@@ -11,12 +11,14 @@ use vouchlog_grading::rule;
 use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
+use crate::columns::id;
+use crate::facet_sets::alternatives;
 use crate::find::{rarest_first, tenants};
 use crate::keys::Tenant;
 use crate::limits::{MAX_LISTED, MAX_QUERY_FACETS, MAX_VALUE_BYTES};
-use crate::lists::{Mac, mac};
+use crate::lists::{Code, code, code_of};
 use crate::operation::Operation;
-use crate::read::{ROW, ROW_COLUMNS, ROW_JOINS, id, read_row};
+use crate::read::{ROW, ROW_COLUMNS, ROW_JOINS, read_row};
 use crate::sessions::codes_of;
 use crate::sql::{Value, list, over_set, query};
 use crate::{Result, Row, Vault, VaultError};
@@ -195,7 +197,7 @@ impl Vault {
                     let macs = codes.keys().map(|mac| mac.as_slice().into()).collect();
                     let count = "SELECT code, state, count(*) FROM finding WHERE code IN";
                     for row in over_set(&mut connection, count, macs, "GROUP BY code, state").await? {
-                        let Some(code) = codes.get(&mac(row.try_get(0)?)?) else { continue };
+                        let Some(code) = codes.get(&code(row.try_get(0)?)?) else { continue };
                         let state = FindingState::of_number(row.try_get(1)?)?;
                         add(&mut counted, code, state, row.try_get::<i64, _>(2)?.unsigned_abs());
                     }
@@ -247,13 +249,24 @@ async fn page(
     tenant: &Arc<Tenant>,
     asked: &FindingQuery,
 ) -> Result<Vec<FoundFinding>> {
-    let mut macs: Vec<Vec<u8>> =
-        asked.facets.iter().map(|(facet, value)| tenant.facet(*facet, value).to_vec()).collect();
-    macs.sort();
-    macs.dedup();
-    let count = "SELECT count(*) FROM (SELECT 1 FROM facet WHERE mac = $1 LIMIT $2) AS matches";
-    let Some(counted) = rarest_first(tx, macs, count).await? else { return Ok(Vec::new()) };
-    let macs: Vec<Vec<u8>> = counted.into_iter().map(|(_, mac)| mac).collect();
+    let mut found = Vec::new();
+    for macs in alternatives(tx, tenant, &asked.facets).await? {
+        let count = "SELECT count(*) FROM (SELECT 1 FROM facet WHERE mac = $1 LIMIT $2) AS matches";
+        if let Some(counted) = rarest_first(tx, macs, count).await? {
+            let macs: Vec<Vec<u8>> = counted.into_iter().map(|(_, mac)| mac).collect();
+            found.extend(page_of(tx, tenant, asked, &macs).await?);
+        }
+    }
+    Ok(found)
+}
+
+/// The same of the records that have these pseudonyms.
+async fn page_of(
+    tx: &mut AnyConnection,
+    tenant: &Tenant,
+    asked: &FindingQuery,
+    macs: &[Vec<u8>],
+) -> Result<Vec<FoundFinding>> {
     let codes = codes_of(tenant);
     let mut asked_codes: Vec<&str> = asked.codes.iter().map(String::as_str).collect();
     asked_codes.sort_unstable();
@@ -265,8 +278,8 @@ async fn page(
     };
     let mut found = Vec::new();
     for code in one_by_one {
-        let code = code.map(|code| tenant.facet(Facet::Finding, code));
-        let (sql, values) = select(tenant.id, asked, code, &macs);
+        let code = code.map(|code| code_of(&tenant.facet(Facet::Finding, code)));
+        let (sql, values) = select(tenant.id, asked, code, macs);
         let rows = query(sql, values).fetch_all(&mut *tx).await?;
         let read = rows.iter().map(|row| read(&codes, row)).collect::<Result<Vec<_>>>()?;
         let is_new = |finding: &FoundFinding| {
@@ -284,8 +297,8 @@ async fn page(
 const OVERLAP: usize = 200;
 
 /// Reads a row of [`select`]; none of a rule of another version of the program.
-fn read(codes: &HashMap<Mac, &'static str>, row: &sqlx::any::AnyRow) -> Result<Option<FoundFinding>> {
-    let Some(code) = codes.get(&mac(row.try_get(ROW_COLUMNS)?)?) else { return Ok(None) };
+fn read(codes: &HashMap<Code, &'static str>, row: &sqlx::any::AnyRow) -> Result<Option<FoundFinding>> {
+    let Some(code) = codes.get(&code(row.try_get(ROW_COLUMNS)?)?) else { return Ok(None) };
     Ok(Some(FoundFinding {
         row: read_row(row)?,
         code: (*code).to_owned(),
@@ -298,7 +311,7 @@ fn read(codes: &HashMap<Mac, &'static str>, row: &sqlx::any::AnyRow) -> Result<O
 pub(crate) fn select(
     tenant: i64,
     asked: &FindingQuery,
-    code: Option<Mac>,
+    code: Option<Code>,
     macs: &[Vec<u8>],
 ) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = vec![asked.state.number().into()];
@@ -311,7 +324,7 @@ pub(crate) fn select(
         push(&mut from, format_args!("facet f{i} CROSS JOIN "));
         push(&mut condition, format_args!(" AND f{i}.mac = ${}", bind(mac.clone().into())));
         let same = match i {
-            0 => " AND x.record = f0.record".to_owned(),
+            0 => " AND x.started_at = f0.started_at AND x.record = f0.record".to_owned(),
             _ => format!(" AND f{i}.started_at = f0.started_at AND f{i}.record = f0.record"),
         };
         condition.push_str(&same);

@@ -5,9 +5,9 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::RecordId;
 
 use crate::access::Access;
+use crate::columns::id;
 use crate::keys::random;
 use crate::operation::Operation;
-use crate::read::id;
 use crate::{Result, Vault};
 
 /// What a record will say of a hold.

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use vouchlog_record::Facet;
 
 use crate::access::Access;
+use crate::facet_sets::is_in_set;
 use crate::find::tenants;
 use crate::keys::Tenant;
 use crate::limits::{MAX_COUNTED_USES, MAX_LISTED, MAX_VALUE_BYTES};
@@ -155,7 +156,7 @@ impl Vault {
                 found.truncate(most);
                 let mut identities = Vec::with_capacity(found.len());
                 for (n, mac, value, tenant) in found {
-                    identities.extend(summary(&mut tx, (n, &mac), value, &tenant).await?);
+                    identities.extend(summary(&mut tx, (n, &mac), (asked.facet, value), &tenant).await?);
                 }
                 tx.rollback().await?;
                 Ok(identities)
@@ -184,10 +185,11 @@ impl Vault {
                 let mut found = Vec::new();
                 for tenant in tenants(&self.shared, &mut tx, tenant).await? {
                     let mac = tenant.facet(facet, value);
-                    let Some(identity) = summary(&mut tx, (0, &mac), value.to_owned(), &tenant).await? else {
+                    let named = (facet, value.to_owned());
+                    let Some(identity) = summary(&mut tx, (0, &mac), named, &tenant).await? else {
                         continue;
                     };
-                    let uses = self.uses(&mut tx, &tenant, &mac).await?;
+                    let uses = self.uses(&mut tx, &tenant, (facet, &mac)).await?;
                     let counted = identity.records.min(MAX_COUNTED_USES.unsigned_abs());
                     found.push(IdentityUses { identity, counted, uses });
                 }
@@ -198,11 +200,21 @@ impl Vault {
     }
 
     /// What a pseudonym was used with.
-    async fn uses(&self, tx: &mut AnyConnection, tenant: &Tenant, of: &Mac) -> Result<Vec<IdentityUse>> {
-        let sql = "SELECT f.mac, min(f.started_at), max(f.started_at), count(*) FROM \
-                   (SELECT record FROM facet WHERE mac = $1 ORDER BY started_at DESC, record DESC LIMIT $2) AS u \
-                   JOIN facet f ON f.record = u.record WHERE f.mac <> $1 GROUP BY f.mac";
-        let rows = sqlx::query(sql).bind(of.to_vec()).bind(MAX_COUNTED_USES).fetch_all(&mut *tx).await?;
+    async fn uses(
+        &self,
+        tx: &mut AnyConnection,
+        tenant: &Tenant,
+        (facet, of): (Facet, &Mac),
+    ) -> Result<Vec<IdentityUse>> {
+        let sql = format!(
+            "SELECT COALESCE(s.member, f.mac) AS used, min(f.started_at), max(f.started_at), count(*) FROM \
+             (SELECT record FROM facet WHERE {} ORDER BY started_at DESC, record DESC LIMIT $2) AS u \
+             JOIN facet f ON f.record = u.record LEFT JOIN facet_set s ON s.mac = f.mac \
+             WHERE COALESCE(s.member, f.mac) <> $1 GROUP BY used",
+            has(facet)
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(of.to_vec()).bind(MAX_COUNTED_USES);
+        let rows = query.fetch_all(&mut *tx).await?;
         let counted: HashMap<Mac, (i64, i64, i64)> = map(&rows, |row| {
             Ok((mac(row.try_get(0)?)?, (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)))
         })?;
@@ -238,17 +250,28 @@ fn check_listed(facet: Facet) -> Result<()> {
     )))
 }
 
+/// The condition that a row of `facet` is of a record that has the pseudonym `$1`, which is one of this facet.
+const fn has(facet: Facet) -> &'static str {
+    match is_in_set(facet) {
+        true => "(mac = $1 OR mac IN (SELECT o.mac FROM facet_set o WHERE o.member = $1))",
+        false => "mac = $1",
+    }
+}
+
 /// When a pseudonym was used; none if no record has it.
 async fn summary(
     tx: &mut AnyConnection,
     (n, mac): (i64, &Mac),
-    value: String,
+    (facet, value): (Facet, String),
     tenant: &Tenant,
 ) -> Result<Option<IdentitySummary>> {
-    let sql = "SELECT (SELECT min(started_at) FROM facet WHERE mac = $1), \
-               (SELECT max(started_at) FROM facet WHERE mac = $1), (SELECT count(*) FROM facet WHERE mac = $1), \
-               (SELECT count(*) FROM session_facet WHERE mac = $1)";
-    let row: AnyRow = sqlx::query(sql).bind(mac.to_vec()).fetch_one(tx).await?;
+    let has = has(facet);
+    let sql = format!(
+        "SELECT (SELECT min(started_at) FROM facet WHERE {has}), \
+         (SELECT max(started_at) FROM facet WHERE {has}), (SELECT count(*) FROM facet WHERE {has}), \
+         (SELECT count(*) FROM session_facet WHERE mac = $1)"
+    );
+    let row: AnyRow = sqlx::query(AssertSqlSafe(sql)).bind(mac.to_vec()).fetch_one(tx).await?;
     let (Some(first_at), Some(last_at)) = (row.try_get(0)?, row.try_get(1)?) else { return Ok(None) };
     Ok(Some(IdentitySummary {
         n,

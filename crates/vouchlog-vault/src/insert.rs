@@ -1,22 +1,23 @@
 //! Writes a group of sealed records into the database, in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use vouchlog_record::{Facet, RecordId};
 
 use crate::duties::{Duties, KeptUntil};
-use crate::keys::{Key, MAC_BYTES, Pseudonyms, Tenant, random_key, seal, subject_context, tenant_contexts};
-use crate::lists::{ListedRecord, SessionOfRecords, add_to_lists, add_to_sessions, session_of};
+use crate::facet_sets::{FacetSet, insert_sets, is_in_set};
+use crate::keys::{Key, MAC_BYTES, Pseudonyms};
+use crate::lists::{ListedRecord, Mac, SessionOfRecords, add_to_lists, add_to_sessions, session_of};
 use crate::macs::{Macs, OfValue};
+use crate::owners::{Owners, owners};
 use crate::roster::Roster;
 use crate::sealed::SealedRecord;
 use crate::shared::Shared;
 use crate::sql::{Value, map, over_set, over_values};
 use crate::standing::KeptRecord;
-use crate::{KeepRecord, Result, VaultError, sums};
+use crate::{KeepRecord, Result, VaultError, content_pieces, statement_text, sums};
 
 /// One call of `keep`.
 pub(crate) struct KeepJob {
@@ -43,13 +44,15 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
             // It is known now: the next attempt locks.
             return Err(VaultError::Busy);
         }
-        let owners = owners(shared, &mut tx, &new).await?;
+        let records: Vec<&KeepRecord> = new.iter().map(|(sealed, _)| &sealed.record).collect();
+        let owners = owners(shared, &mut tx, &records).await?;
         let mut macs = Macs::default();
         let sessions = sessions(&mut tx, &new, &owners, &mut macs).await?;
         let places = insert_records(&mut tx, &new, &owners, (roster.duties()?, &sessions)).await?;
         insert_parts(&mut tx, &new, &owners, &places).await?;
         let pseudonyms = pseudonyms(&new, &owners, &mut macs);
-        insert_facets(&mut tx, &new, &pseudonyms, &places).await?;
+        let sets = sets(&mut tx, &new, &owners, &mut macs).await?;
+        insert_facets(&mut tx, &new, (&pseudonyms, &sets), &places).await?;
         let listed = listed((&new, &sessions), &owners, &places, &mut macs);
         add_to_lists(&mut tx, &listed).await?;
         if has_standing {
@@ -123,105 +126,6 @@ fn conflict(
         }
         _ => None,
     }
-}
-
-/// The tenants and persons of a group, with their keys.
-struct Owners {
-    tenants: HashMap<String, Arc<Tenant>>,
-    subjects: HashMap<(i64, [u8; MAC_BYTES]), (i64, Key)>,
-}
-
-impl Owners {
-    fn tenant(&self, record: &KeepRecord) -> &Tenant {
-        &self.tenants[&record.tenant]
-    }
-
-    /// The rows and keys of a record's persons.
-    fn subjects<'a>(&'a self, record: &'a KeepRecord) -> impl Iterator<Item = &'a (i64, Key)> {
-        let tenant = self.tenant(record);
-        record.subjects.iter().map(|subject| &self.subjects[&(tenant.id, tenant.subject(subject))])
-    }
-}
-
-/// Finds the owners of the records, or makes them.
-async fn owners(shared: &Shared, tx: &mut AnyConnection, new: &[New<'_>]) -> Result<Owners> {
-    let names: BTreeSet<&str> = new.iter().map(|(sealed, _)| sealed.record.tenant.as_str()).collect();
-    let mut tenants = HashMap::new();
-    for name in names {
-        tenants.insert(name.to_owned(), tenant(shared, tx, name).await?);
-    }
-    let mut subjects = HashMap::new();
-    for tenant in tenants.values() {
-        let of_tenant = new.iter().filter(|(sealed, _)| sealed.record.tenant == tenant.name);
-        let names = of_tenant.flat_map(|(sealed, _)| &sealed.record.subjects);
-        // Sorted, so that two processes make them in the same order and cannot deadlock.
-        let macs: BTreeSet<[u8; MAC_BYTES]> = names.map(|subject| tenant.subject(subject)).collect();
-        subjects.extend(tenant_subjects(shared, tx, tenant, macs).await?);
-    }
-    Ok(Owners { tenants, subjects })
-}
-
-/// A tenant with its keys; a new one gets them.
-pub(crate) async fn tenant(shared: &Shared, tx: &mut AnyConnection, name: &str) -> Result<Arc<Tenant>> {
-    if let Some(tenant) = shared.keys.known_tenant(name) {
-        return Ok(tenant);
-    }
-    if let Some(tenant) = shared.find_tenant(tx, name).await? {
-        shared.keys.remember_tenant(&tenant);
-        return Ok(tenant);
-    }
-    let kek = shared.keys.kek();
-    let [custody, facets] = tenant_contexts(name);
-    let custody = seal(kek.bytes(), &custody, random_key()?.as_slice())?;
-    let facets = seal(kek.bytes(), &facets, random_key()?.as_slice())?;
-    let insert =
-        "INSERT INTO tenant (name, custody_key, facet_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    sqlx::query(insert).bind(name).bind(custody).bind(facets).execute(&mut *tx).await?;
-    // Not remembered: the transaction may yet be rolled back.
-    shared.find_tenant(tx, name).await?.ok_or(VaultError::Busy)
-}
-
-/// The persons with these pseudonyms; new ones get keys.
-async fn tenant_subjects(
-    shared: &Shared,
-    tx: &mut AnyConnection,
-    tenant: &Tenant,
-    macs: BTreeSet<[u8; MAC_BYTES]>,
-) -> Result<HashMap<(i64, [u8; MAC_BYTES]), (i64, Key)>> {
-    let mut found = find_subjects(shared, tx, tenant, macs.iter()).await?;
-    let missing: Vec<_> = macs.into_iter().filter(|mac| !found.contains_key(&(tenant.id, *mac))).collect();
-    if missing.is_empty() {
-        return Ok(found);
-    }
-    let kek = shared.keys.kek();
-    let mut rows = Vec::new();
-    for mac in &missing {
-        let context = subject_context(&tenant.name, mac);
-        let key = seal(kek.bytes(), &context, random_key()?.as_slice())?;
-        rows.push(vec![tenant.id.into(), mac.as_slice().into(), key.into()]);
-    }
-    over_values(tx, "INSERT INTO subject (tenant, mac, key)", rows, "ON CONFLICT DO NOTHING").await?;
-    found.extend(find_subjects(shared, tx, tenant, missing.iter()).await?);
-    if missing.iter().any(|mac| !found.contains_key(&(tenant.id, *mac))) {
-        return Err(VaultError::Busy);
-    }
-    Ok(found)
-}
-
-async fn find_subjects(
-    shared: &Shared,
-    tx: &mut AnyConnection,
-    tenant: &Tenant,
-    macs: impl Iterator<Item = &[u8; MAC_BYTES]>,
-) -> Result<HashMap<(i64, [u8; MAC_BYTES]), (i64, Key)>> {
-    let macs = macs.map(|mac| mac.as_slice().into()).collect();
-    let rows = over_set(tx, "SELECT mac, id, key FROM subject WHERE mac IN", macs, "").await?;
-    map(&rows, |row| {
-        let mac: &[u8] = row.try_get(0)?;
-        let key = shared.keys.unwrap_subject(&tenant.name, mac, row.try_get(2)?)?;
-        let mac = mac.try_into().map_err(|_| VaultError::damaged("a pseudonym has another length"))?;
-        Ok(((tenant.id, mac), (row.try_get(1)?, key)))
-    })
 }
 
 /// Adds the records to their sessions. Answers the row of the session of each record.
@@ -337,18 +241,22 @@ async fn insert_parts(
     places: &HashMap<String, i64>,
 ) -> Result<()> {
     let (mut statements, mut parts, mut persons) = (Vec::new(), Vec::new(), Vec::new());
+    let mut pieces = Vec::new();
     for (sealed, _) in new {
         let record = &sealed.record;
         let n = places[record.id.as_str()];
         let keys: Vec<&Key> = owners.subjects(record).map(|(_, key)| key).collect();
         let key = owners.tenant(record).wrap(&record.id, &sealed.key, &keys)?;
-        statements.push(vec![n.into(), record.jwt.as_str().into(), sums::of_text(n, &record.jwt).into()]);
-        parts.push(vec![n.into(), key.into(), sealed.metadata.clone().into(), sealed.content.clone().into()]);
+        let (jwt, packed) = statement_text::stored(&record.jwt);
+        statements.push(vec![n.into(), jwt.into(), packed.into(), sums::of_text(n, &record.jwt).into()]);
+        parts.push(vec![n.into(), key.into(), sealed.metadata.as_slice().into(), Vec::new().into()]);
+        pieces.extend(content_pieces::rows(n, &sealed.content));
         let rows: BTreeSet<i64> = owners.subjects(record).map(|(row, _)| *row).collect();
         persons.extend(rows.into_iter().map(|subject| vec![Value::from(n), subject.into()]));
     }
-    over_values(tx, "INSERT INTO statement (record, jwt, sum)", statements, "").await?;
+    over_values(tx, "INSERT INTO statement (record, jwt, packed, sum)", statements, "").await?;
     over_values(tx, "INSERT INTO sealed (record, key, metadata, content)", parts, "").await?;
+    over_values(tx, "INSERT INTO content_piece (record, bytes)", pieces, "").await?;
     over_values(tx, "INSERT INTO record_subject (record, subject)", persons, "").await?;
     Ok(())
 }
@@ -370,20 +278,44 @@ fn pseudonyms<'a>(new: &[New<'a>], owners: &Owners, macs: &mut Macs<'a>) -> Vec<
     new.iter().map(of_record).collect()
 }
 
+/// Inserts the sets that records are found by. Answers of each record the pseudonym of its set, if there was room for it, and what is in it.
+async fn sets<'a>(
+    tx: &mut AnyConnection,
+    new: &[New<'a>],
+    owners: &Owners,
+    macs: &mut Macs<'a>,
+) -> Result<Vec<Option<FacetSet>>> {
+    let of_record = |(sealed, _): &New<'a>| {
+        let tenant = owners.tenant(&sealed.record);
+        let facets = sealed.record.facets.iter().filter(|(facet, _)| is_in_set(*facet));
+        let members: BTreeSet<Mac> =
+            facets.map(|(facet, value)| macs.of(tenant, *facet, value).mac).collect();
+        // One is found as well by itself.
+        (members.len() > 1).then(|| (tenant.set(&members), members))
+    };
+    let mut of_records: Vec<Option<FacetSet>> = new.iter().map(of_record).collect();
+    let there = insert_sets(tx, of_records.iter().flatten().cloned().collect()).await?;
+    for of_record in &mut of_records {
+        *of_record = of_record.take().filter(|(mac, _)| there.contains(mac));
+    }
+    Ok(of_records)
+}
+
 /// Inserts the pseudonyms the records are found by, in their order, so that rows of one page are written together.
 async fn insert_facets(
     tx: &mut AnyConnection,
     new: &[New<'_>],
-    pseudonyms: &[Pseudonyms],
+    (pseudonyms, sets): (&[Pseudonyms], &[Option<FacetSet>]),
     places: &HashMap<String, i64>,
 ) -> Result<()> {
     let mut facets = Vec::new();
-    for ((sealed, _), pseudonyms) in new.iter().zip(pseudonyms) {
+    for (((sealed, _), pseudonyms), set) in new.iter().zip(pseudonyms).zip(sets) {
         let record = &sealed.record;
         let n = places[record.id.as_str()];
-        facets.extend(
-            pseudonyms.iter().map(|(mac, personal)| (*mac, record.started_at, n, i64::from(*personal))),
-        );
+        let is_in_set = |mac: &Mac| set.as_ref().is_some_and(|(_, members)| members.contains(mac));
+        let alone = pseudonyms.iter().filter(|(mac, _)| !is_in_set(mac));
+        facets.extend(alone.map(|(mac, personal)| (*mac, record.started_at, n, i64::from(*personal))));
+        facets.extend(set.iter().map(|(mac, _)| (*mac, record.started_at, n, 0)));
     }
     facets.sort_unstable();
     let row = |(mac, started_at, n, personal): ([u8; MAC_BYTES], i64, i64, i64)| {

@@ -41,6 +41,9 @@ pub const MAX_GENESIS_BYTES: usize = 65 * MAX_PROOF_BYTES;
 /// Facets of one query.
 pub const MAX_QUERY_FACETS: usize = 8;
 
+/// Sets of verdicts and findings that records are found by: a search for one of these looks through all sets that have it, some 50 µs each.
+pub(crate) const MAX_SETS: usize = 1_024;
+
 /// Rows of one page.
 pub const MAX_ROWS: usize = 1_000;
 
@@ -131,8 +134,11 @@ pub(crate) const CACHED_KEYS: usize = 8_192;
 /// during which other writers wait. Larger ones are rewritten by [`Vault::compact`](crate::Vault::compact), at a time of choice.
 pub(crate) const REWRITTEN_BYTES: u64 = 256 * 1024 * 1024;
 
-/// SQLite: most memory a connection takes for pages, in its notation for KiB: 64 MiB.
+/// SQLite: most memory that the connection which writes takes for pages, in its notation for KiB: 64 MiB.
 pub(crate) const CACHE: &str = "-65536";
+
+/// SQLite: the same of each connection that reads: 8 MiB. Pages beyond it are in the system's cache.
+pub(crate) const READER_CACHE: &str = "-8192";
 
 /// SQLite: pages in the write-ahead log before they are written back, 64 MiB.
 pub(crate) const CHECKPOINT_PAGES: &str = "16384";

@@ -21,6 +21,20 @@ use crate::{Result, VaultError};
 /// A pseudonym.
 pub(crate) type Mac = [u8; MAC_BYTES];
 
+/// The code of a rule in the queue of findings: the first bytes of its pseudonym. A tenant has some hundred, so few bytes tell them apart:
+/// two of them meet in one vault of a hundred thousand million.
+pub(crate) type Code = [u8; 6];
+
+/// The code of the rule with this pseudonym.
+pub(crate) fn code_of(pseudonym: &Mac) -> Code {
+    *pseudonym.first_chunk().expect("a pseudonym is longer")
+}
+
+/// Reads a code.
+pub(crate) fn code(bytes: &[u8]) -> Result<Code> {
+    bytes.try_into().map_err(|_| VaultError::damaged("the code of a finding has another length"))
+}
+
 /// A record as lists have it.
 pub(crate) struct ListedRecord<'a> {
     pub(crate) tenant: &'a Tenant,
@@ -107,7 +121,7 @@ pub(crate) async fn add_to_sessions(
 pub(crate) async fn add_to_lists(tx: &mut AnyConnection, records: &[ListedRecord<'_>]) -> Result<()> {
     let mut of_sessions: BTreeMap<(Mac, i64), (bool, bool)> = BTreeMap::new();
     let mut values: BTreeMap<Mac, (&ListedRecord<'_>, Facet, &str)> = BTreeMap::new();
-    let mut findings: BTreeSet<(Mac, i64, i64, i64)> = BTreeSet::new();
+    let mut findings: BTreeSet<(Code, i64, i64, i64)> = BTreeSet::new();
     for record in records {
         for (facet, value, mac) in &record.facets {
             let (listing, mac) = (listing(*facet), *mac);
@@ -121,7 +135,7 @@ pub(crate) async fn add_to_lists(tx: &mut AnyConnection, records: &[ListedRecord
                 values.entry(mac).or_insert((record, *facet, value));
             }
             if *facet == Facet::Finding {
-                findings.insert((mac, record.started_at, record.n, record.tenant.id));
+                findings.insert((code_of(&mac), record.started_at, record.n, record.tenant.id));
             }
         }
     }
@@ -133,7 +147,7 @@ pub(crate) async fn add_to_lists(tx: &mut AnyConnection, records: &[ListedRecord
     let insert = "INSERT INTO session_facet (mac, session, shown, personal)";
     over_values(tx, insert, rows, "ON CONFLICT DO NOTHING").await?;
     insert_values(tx, values).await?;
-    let row = |(code, started_at, record, tenant): (Mac, i64, i64, i64)| {
+    let row = |(code, started_at, record, tenant): (Code, i64, i64, i64)| {
         vec![code.as_slice().into(), 0_i64.into(), started_at.into(), record.into(), tenant.into()]
     };
     let rows = findings.into_iter().map(row).collect();
@@ -177,9 +191,12 @@ async fn insert_values(
 /// Forgets what lists show of the records of an erasure, before their facets are deleted: values that no other record has.
 pub(crate) async fn forget_values(tx: &mut AnyConnection, erasure: i64) -> Result<()> {
     let delete = "DELETE FROM facet_value \
-        WHERE mac IN (SELECT f.mac FROM facet f JOIN record r ON r.n = f.record WHERE r.erasure = $1) \
+        WHERE mac IN (SELECT COALESCE(s.member, f.mac) FROM record r JOIN facet f ON f.record = r.n \
+                      LEFT JOIN facet_set s ON s.mac = f.mac WHERE r.erasure = $1) \
         AND NOT EXISTS (SELECT 1 FROM facet f JOIN record r ON r.n = f.record \
-                        WHERE f.mac = facet_value.mac AND r.erasure IS NULL)";
+                        WHERE f.mac = facet_value.mac AND r.erasure IS NULL) \
+        AND NOT EXISTS (SELECT 1 FROM facet_set s JOIN facet f ON f.mac = s.mac JOIN record r ON r.n = f.record \
+                        WHERE s.member = facet_value.mac AND r.erasure IS NULL)";
     sqlx::query(delete).bind(erasure).execute(tx).await?;
     Ok(())
 }

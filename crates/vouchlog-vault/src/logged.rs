@@ -1,20 +1,21 @@
 //! What still has to be logged, and where the log has what was.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use sqlx::any::AnyRow;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_record::RecordId;
-use vouchlog_stream::{Digest, Statement, StreamId};
+use vouchlog_stream::{Digest, LogPlace, Statement, StatementEntry, StreamId};
 
 use crate::access::Access;
+use crate::columns::{id, place_of, statement, stream};
 use crate::limits::{
     MAX_COUNTED_BACKLOG, MAX_GENESIS_BYTES, MAX_PROOF_BYTES, MAX_RECORDS_PER_CALL, MAX_ROWS,
 };
 use crate::operation::Operation;
-use crate::read::{digest, id, statement, stream};
+use crate::proof_run::{GivenProof, PackedRun, pack};
 use crate::sql::{Value, over_set, over_values};
 use crate::sums::{self, SUMMED};
 use crate::{Logged, Result, StreamProofs, Vault, VaultError};
@@ -141,50 +142,35 @@ impl Vault {
             check(&logged)?;
             let mut tx = self.shared.db.begin().await?;
             let digests = logged.iter().map(|logged| logged.digest.as_bytes().as_slice().into()).collect();
-            let select = "SELECT digest, n, leaf_index FROM record WHERE digest IN";
+            let select = "SELECT digest, n, kind, evidence, leaf_index, logged_stream, sequence, logged_at, proof_run \
+                          FROM record WHERE digest IN";
             let mut known = HashMap::new();
             for row in over_set(&mut tx, select, digests, "").await? {
-                known.insert(digest(row.try_get(0)?)?, (row.try_get(1)?, row.try_get(2)?));
+                let known_record = KnownRecord::read(&row)?;
+                known.insert(known_record.statement.digest, known_record);
             }
-            let (mut not_noted, mut places, mut proofs) = (NotNoted::default(), Vec::new(), Vec::new());
+            let (mut not_noted, mut places, mut proofs) = (NotNoted::default(), Vec::new(), HashMap::new());
             for Logged { digest, index, stream, sequence, logged_at, proof } in logged {
-                let Some(&(n, place)): Option<&(i64, Option<i64>)> = known.get(&digest) else {
+                let Some(record) = known.get_mut(&digest) else {
                     not_noted.unknown.push(digest);
                     continue;
                 };
-                let given = number(index.get())?;
-                match place {
-                    Some(known) if known != given => {
+                let given = LogPlace { index, stream, sequence, logged_at };
+                match record.place {
+                    Some(place) if place.index != index => {
                         not_noted.elsewhere.push((digest, index));
                         continue;
                     }
                     Some(_) => {}
-                    None => {
-                        known.insert(digest, (n, Some(given)));
-                        let (stream, sequence) = (number(stream.get())?, number(sequence.get())?);
-                        let place = [given, stream, sequence, number(logged_at.millis())?];
-                        let sum = sums::of_place(digest.as_bytes(), place);
-                        let mut row: Vec<Value> = vec![n.into()];
-                        row.extend(place.map(Value::from));
-                        row.push(sum.into());
-                        places.push(row);
-                    }
+                    None => places.push((record.n, place_row(&digest, given)?)),
                 }
-                proofs.push((n, proof));
+                let LogPlace { index, stream, sequence, logged_at } = *record.place.get_or_insert(given);
+                let entry = StatementEntry { logged_at, stream, sequence, statement: record.statement };
+                // Of two proofs in one call the last counts.
+                proofs.insert(record.n, GivenProof { n: record.n, index, entry, text: proof });
             }
-            let update = "WITH place (n, leaf_index, stream, sequence, logged_at, sum) AS (";
-            let set = ") UPDATE record SET leaf_index = place.leaf_index, logged_stream = place.stream, \
-                       sequence = place.sequence, logged_at = place.logged_at, place_sum = place.sum FROM place WHERE record.n = place.n";
-            over_values(&mut tx, update, places, set).await?;
-            // One statement must not change a row twice: of two proofs in one call the last counts.
-            let proofs: HashMap<i64, String> = proofs.into_iter().collect();
-            let summed = |(n, proof): (i64, String)| {
-                let sum = sums::of_text(n, &proof);
-                vec![n.into(), proof.into(), sum.into()]
-            };
-            let proofs = proofs.into_iter().map(summed).collect();
-            let replace = "ON CONFLICT (record) DO UPDATE SET proof = excluded.proof, sum = excluded.sum";
-            over_values(&mut tx, "INSERT INTO proof (record, proof, sum)", proofs, replace).await?;
+            let known = known.into_values().map(|record| (record.n, record)).collect();
+            store(&mut tx, proofs.into_values().collect(), &known, places).await?;
             self.shared.db.commit(tx).await?;
             Ok(not_noted)
         }).await
@@ -235,6 +221,96 @@ impl Vault {
             })
             .await
     }
+}
+
+/// What is known of a record that the log has.
+struct KnownRecord {
+    n: i64,
+    statement: Statement,
+    place: Option<LogPlace>,
+    /// The run that has its proof.
+    run: Option<i64>,
+}
+
+impl KnownRecord {
+    fn read(row: &AnyRow) -> Result<Self> {
+        let place = |index: i64| place_of([index, row.try_get(5)?, row.try_get(6)?, row.try_get(7)?]);
+        Ok(Self {
+            n: row.try_get(1)?,
+            statement: statement(row, 2, 3, 0)?,
+            place: row.try_get::<Option<i64>, _>(4)?.map(place).transpose()?,
+            run: row.try_get(8)?,
+        })
+    }
+}
+
+/// The columns that note where the log has a record.
+fn place_row(digest: &Digest, place: LogPlace) -> Result<Vec<Value>> {
+    let LogPlace { index, stream, sequence, logged_at } = place;
+    let place = [number(index.get())?, number(stream.get())?, number(sequence.get())?];
+    let place = [place[0], place[1], place[2], number(logged_at.millis())?];
+    let sum = sums::of_place(digest.as_bytes(), place);
+    Ok(place.into_iter().map(Value::from).chain([sum.into()]).collect())
+}
+
+/// Stores proofs, in runs where they fit, and the places of records that had none; and deletes the proofs that are replaced.
+async fn store(
+    tx: &mut AnyConnection,
+    proofs: Vec<GivenProof>,
+    known: &HashMap<i64, KnownRecord>,
+    places: Vec<(i64, Vec<Value>)>,
+) -> Result<()> {
+    let replaced: BTreeSet<i64> = proofs.iter().filter_map(|proof| known[&proof.n].run).collect();
+    let numbers: Vec<i64> = proofs.iter().map(|proof| proof.n).collect();
+    let (runs, rest) = pack(proofs);
+    let run_of = insert_runs(tx, runs).await?;
+    let with_run = |n: i64, mut row: Vec<Value>| {
+        row.extend([n.into(), run_of.get(&n).copied().into()]);
+        row
+    };
+    let new: BTreeSet<i64> = places.iter().map(|(n, _)| *n).collect();
+    let update = "WITH place (leaf_index, stream, sequence, logged_at, sum, n, run) AS (";
+    let set = ") UPDATE record SET leaf_index = place.leaf_index, logged_stream = place.stream, \
+               sequence = place.sequence, logged_at = place.logged_at, place_sum = place.sum, proof_run = place.run \
+               FROM place WHERE record.n = place.n";
+    let rows = places.into_iter().map(|(n, row)| with_run(n, row)).collect();
+    over_values(tx, update, rows, set).await?;
+    let again: Vec<i64> = numbers.into_iter().filter(|n| !new.contains(n)).collect();
+    let set = ") UPDATE record SET proof_run = given.run FROM given WHERE record.n = given.n";
+    let rows = again.iter().map(|n| with_run(*n, Vec::new())).collect();
+    over_values(tx, "WITH given (n, run) AS (", rows, set).await?;
+    let in_runs = again.into_iter().filter(|n| run_of.contains_key(n)).map(Value::from).collect();
+    over_set(tx, "DELETE FROM proof WHERE record IN", in_runs, "").await?;
+    let summed = |GivenProof { n, text, .. }| {
+        let sum = sums::of_text(n, &text);
+        vec![n.into(), text.into(), sum.into()]
+    };
+    let rest = rest.into_iter().map(summed).collect();
+    let replace = "ON CONFLICT (record) DO UPDATE SET proof = excluded.proof, sum = excluded.sum";
+    over_values(tx, "INSERT INTO proof (record, proof, sum)", rest, replace).await?;
+    let unneeded = "AND NOT EXISTS (SELECT 1 FROM record WHERE record.proof_run = proof_run.n)";
+    let replaced = replaced.into_iter().map(Value::from).collect();
+    over_set(tx, "DELETE FROM proof_run WHERE n IN", replaced, unneeded).await?;
+    Ok(())
+}
+
+/// Inserts runs; the run of each record.
+async fn insert_runs(tx: &mut AnyConnection, runs: Vec<PackedRun>) -> Result<HashMap<i64, i64>> {
+    let (mut rows, mut records_of) = (Vec::new(), HashMap::new());
+    for PackedRun { first, packed, sum, records } in runs {
+        rows.push(vec![first.into(), packed.into(), sum.clone().into()]);
+        records_of.insert(sum, records);
+    }
+    let insert = "INSERT INTO proof_run (first, packed, sum)";
+    let mut run_of = HashMap::new();
+    for row in over_values(tx, insert, rows, "RETURNING sum, n").await? {
+        let run: i64 = row.try_get(1)?;
+        // Runs of other entries or under other checkpoints have other sums.
+        for n in records_of.get(row.try_get::<&[u8], _>(0)?).into_iter().flatten() {
+            run_of.insert(*n, run);
+        }
+    }
+    Ok(run_of)
 }
 
 /// Begins a query of records that are not logged, with the columns that [`read_unlogged`] reads.

@@ -1,26 +1,14 @@
 //! The two sealed parts of a record: disclosures of facts, and disclosures of content.
 
-use std::cell::RefCell;
-use std::io::Read;
-
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use vouchlog_record::{Record, RecordId, escape_pointer_token};
 use vouchlog_statement::{Concealment, Disclosure, DisclosureKind, IssuedStatement};
 use vouchlog_stream::StatementKind;
-use zstd::bulk::Compressor;
 
+use crate::compression::{compress, decompress};
 use crate::limits::MAX_METADATA_BYTES;
 use crate::recording_error::RecordingError;
-
-/// Level of compression: the quickest. More effort finds little else in a few kilobytes.
-const LEVEL: i32 = 1;
-
-thread_local! {
-    /// Its tables are half a megabyte, too much to ask for with each record.
-    static COMPRESSOR: RefCell<Compressor<'static>> =
-        RefCell::new(Compressor::new(LEVEL).expect("there is such a level"));
-}
 
 /// A record's disclosures, taken apart.
 #[derive(Debug)]
@@ -95,9 +83,7 @@ impl Parts {
 
     /// Reads the parts back; without the second, content stays out.
     pub(crate) fn read(metadata: &[u8], content: Option<&[u8]>) -> Result<Self, PartsError> {
-        let mut json = Vec::new();
-        let most = MAX_METADATA_BYTES as u64 + 1;
-        zstd::Decoder::with_buffer(metadata)?.take(most).read_to_end(&mut json)?;
+        let json = decompress(metadata, MAX_METADATA_BYTES)?;
         if json.len() > MAX_METADATA_BYTES {
             return Err(PartsError::TooLarge);
         }
@@ -183,7 +169,7 @@ fn compressed(facts: &impl Serialize) -> Result<Vec<u8>, PartsError> {
     if json.len() > MAX_METADATA_BYTES {
         return Err(PartsError::TooLarge);
     }
-    Ok(COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(&json))?)
+    Ok(compress(&json)?)
 }
 
 /// What stands below a place.
@@ -290,7 +276,8 @@ mod tests {
     fn listed(parts: &Parts) -> Vec<u8> {
         let facts =
             Facts { disclosures: stored(&parts.facts), content: parts.places.clone(), ..Facts::default() };
-        compressed(&facts).unwrap()
+        // Without a dictionary.
+        zstd::bulk::compress(&serde_json::to_vec(&facts).unwrap(), 1).unwrap()
     }
 
     #[test]
@@ -313,7 +300,7 @@ mod tests {
     #[test]
     fn metadata_shows_no_content_and_is_shorter_than_its_disclosures() {
         let (_, parts, metadata, _) = sealed();
-        let json = zstd::decode_all(&metadata[..]).unwrap();
+        let json = decompress(&metadata, MAX_METADATA_BYTES).unwrap();
         assert!(!String::from_utf8(json).unwrap().contains("8841"));
         assert!(metadata.len() * 3 < listed(&parts).len() * 2, "{} bytes", metadata.len());
     }
@@ -326,14 +313,15 @@ mod tests {
                 assert!(Parts::read(&metadata[..cut], None).is_err(), "{cut}");
             }
         }
-        let bomb = zstd::bulk::compress(&vec![b' '; MAX_METADATA_BYTES + 1], LEVEL).unwrap();
+        let bomb = compress(&vec![b' '; MAX_METADATA_BYTES + 1]).unwrap();
         assert!(matches!(Parts::read(&bomb, None), Err(PartsError::TooLarge)));
     }
 
     #[test]
     fn places_of_content_without_their_digests_are_refused() {
         let (_, _, metadata, _) = sealed();
-        let mut facts: Facts = serde_json::from_slice(&zstd::decode_all(&metadata[..]).unwrap()).unwrap();
+        let mut facts: Facts =
+            serde_json::from_slice(&decompress(&metadata, MAX_METADATA_BYTES).unwrap()).unwrap();
         facts.content.pop();
         let error = Parts::read(&compressed(&facts).unwrap(), None).unwrap_err();
         assert_eq!(error.to_string(), "content has 2 places and 3 digests");

@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use vouchlog_grading::rules;
 use vouchlog_record::{Facet, Record};
 use vouchlog_stream::StatementKind;
 
+use crate::columns::id;
+use crate::facet_sets::is_in_set;
 use crate::keys::{Key, Tenant};
 use crate::lists::{ListedRecord, Mac, SessionOfRecords, add_to_lists, add_to_sessions, mac, session_of};
 use crate::parts::Parts;
-use crate::read::id;
 use crate::sql::{Value, over_values};
+use crate::statement_text::{self, STATEMENT};
 use crate::{Result, Vault, VaultError};
 
 /// Records of one transaction.
@@ -45,12 +47,15 @@ impl Vault {
         if row.try_get::<i64, _>(0)? == LISTED {
             return Ok(());
         }
-        let page = "SELECT r.n, r.id, r.kind, r.started_at, t.name, s.jwt FROM record r \
-                    JOIN tenant t ON t.id = r.tenant JOIN statement s ON s.record = r.n \
-                    WHERE r.n > $1 AND r.erasure IS NULL ORDER BY r.n LIMIT $2";
+        let page = format!(
+            "SELECT r.n, r.id, r.kind, r.started_at, t.name, {STATEMENT} FROM record r \
+             JOIN tenant t ON t.id = r.tenant JOIN statement s ON s.record = r.n \
+             WHERE r.n > $1 AND r.erasure IS NULL ORDER BY r.n LIMIT $2"
+        );
         let mut after = i64::MIN;
         loop {
-            let rows = sqlx::query(page).bind(after).bind(AT_ONCE).fetch_all(&db.readers).await?;
+            let query = sqlx::query(AssertSqlSafe(page.as_str()));
+            let rows = query.bind(after).bind(AT_ONCE).fetch_all(&db.readers).await?;
             let (mut read, before) = (Vec::new(), after);
             for row in &rows {
                 after = row.try_get(0)?;
@@ -90,15 +95,16 @@ impl Vault {
             Err(VaultError::Erased(_)) => return Ok(None),
             unsealed => unsealed?,
         };
-        let parts = Parts::read(&metadata, None).ok();
-        let read = parts.and_then(|parts| parts.record(&record, kind, row.try_get(5).ok()?).ok());
+        let n: i64 = row.try_get(0)?;
+        let parts = Parts::read(&metadata, None).ok().zip(statement_text::read(n, row, 5)?);
+        let read = parts.and_then(|(parts, jwt)| parts.record(&record, kind, jwt).ok());
         if read.is_none() {
             tracing::warn!(%record, "a record cannot be read: it is not found by what it holds, nor by the people in it");
         }
         let (Some(read), Some(tenant)) = (read, self.tenant_named(row.try_get(4)?).await?) else {
             return Ok(None);
         };
-        let (n, started_at): (i64, i64) = (row.try_get(0)?, row.try_get(3)?);
+        let started_at: i64 = row.try_get(3)?;
         let mut facets = read.facets();
         let mut connection = self.shared.db.readers.acquire().await?;
         facets.extend(found_when_kept(&mut connection, &tenant, n, &read).await?);
@@ -150,7 +156,8 @@ async fn found_when_kept(
     n: i64,
     read: &Record,
 ) -> Result<Vec<(Facet, String)>> {
-    let rows = sqlx::query("SELECT mac FROM facet WHERE record = $1").bind(n).fetch_all(connection).await?;
+    let sql = "SELECT COALESCE(s.member, f.mac) FROM facet f LEFT JOIN facet_set s ON s.mac = f.mac WHERE f.record = $1";
+    let rows = sqlx::query(sql).bind(n).fetch_all(connection).await?;
     let has: BTreeSet<Mac> = rows.iter().map(|row| mac(row.try_get(0)?)).collect::<Result<_>>()?;
     let questions = vouchlog_grading::Verdicts::QUESTIONS.into_iter();
     let answers = questions.flat_map(|question| ANSWERS.map(|answer| format!("{question}:{answer}")));
@@ -163,8 +170,10 @@ async fn found_when_kept(
 
 /// Writes what records are found by, and their place in the lists. What is there stays.
 async fn write(tx: &mut AnyConnection, read: &[PastRecord]) -> Result<()> {
+    // Verdicts and findings have been there since the record was kept.
     let facets = read.iter().flat_map(|record| {
-        record.facets.iter().map(|(facet, value)| {
+        let facets = record.facets.iter().filter(|(facet, _)| !is_in_set(*facet));
+        facets.map(|(facet, value)| {
             let mac = record.tenant.facet(*facet, value).as_slice().into();
             vec![mac, record.started_at.into(), record.n.into(), i64::from(facet.is_personal()).into()]
         })

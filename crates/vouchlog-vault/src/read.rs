@@ -6,16 +6,17 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_record::RecordId;
-use vouchlog_stream::{
-    Digest, Evidence, LogPlace, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId,
-};
+use vouchlog_stream::{Digest, LogPlace, Statement};
 
 use crate::access::{Access, ReadPermit};
+use crate::columns::{id, leaf_index, place_of, statement, stream};
 use crate::keys::Key;
 use crate::operation::Operation;
+use crate::proof_run::{PROOF, PROOF_JOINS, Runs};
 use crate::sealed::open_part;
 use crate::sql::{map, over_set};
-use crate::{Erasure, Result, Retention, Row, Vault, VaultError, sums};
+use crate::statement_text::{self, STATEMENT};
+use crate::{Erasure, Result, Retention, Row, Vault, VaultError, content_pieces, sums};
 
 impl Vault {
     /// What is known of a record without decrypting it.
@@ -79,8 +80,9 @@ impl Vault {
                 access.allow(Operation::Read)?;
                 let mut connection = self.shared.db.readers.acquire().await?;
                 let ids = ids.iter().map(|id| id.as_str().into()).collect();
-                let sql = "SELECT r.id, CAST(length(s.metadata) + length(s.content) AS BIGINT), t.name FROM record r \
-                           JOIN tenant t ON t.id = r.tenant JOIN sealed s ON s.record = r.n WHERE r.id IN";
+                let sql = "SELECT r.id, CAST(length(s.metadata) + length(s.content) + COALESCE(\
+                           (SELECT sum(length(p.bytes)) FROM content_piece p WHERE p.record = r.n), 0) AS BIGINT), t.name \
+                           FROM record r JOIN tenant t ON t.id = r.tenant JOIN sealed s ON s.record = r.n WHERE r.id IN";
                 let mut rows = over_set(&mut connection, sql, ids, "").await?;
                 rows.retain(|row| row.try_get(2).is_ok_and(|tenant| access.sees(tenant)));
                 map(&rows, |row| {
@@ -96,16 +98,16 @@ impl Vault {
         self.shared
             .named(async {
                 access.allow(Operation::Read)?;
-                let sql = "SELECT s.jwt, s.sum, r.n, t.name FROM record r JOIN tenant t ON t.id = r.tenant \
-                       LEFT JOIN statement s ON s.record = r.n WHERE r.id = $1";
-                let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+                let sql = format!(
+                    "SELECT r.n, t.name, {STATEMENT} FROM record r JOIN tenant t ON t.id = r.tenant \
+                     LEFT JOIN statement s ON s.record = r.n WHERE r.id = $1"
+                );
+                let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str());
+                let row = query.fetch_optional(&self.shared.db.readers).await?;
                 let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
-                own(access, row.try_get(3)?, id)?;
-                let jwt: Option<String> = row.try_get(0)?;
-                let jwt = jwt
-                    .ok_or_else(|| VaultError::damaged(format!("the statement of record {id} is missing")))?;
-                sums::check_text(row.try_get(2)?, "statement", &jwt, row.try_get(1)?)?;
-                Ok(jwt)
+                own(access, row.try_get(1)?, id)?;
+                statement_text::read(row.try_get(0)?, &row, 2)?
+                    .ok_or_else(|| VaultError::damaged(format!("the statement of record {id} is missing")))
             })
             .await
     }
@@ -115,20 +117,14 @@ impl Vault {
     pub async fn proof(&self, access: &Access, id: &RecordId) -> Result<Option<String>> {
         self.shared.named(async {
             access.allow(Operation::Read)?;
-            let sql = "SELECT p.proof, p.sum, r.n, r.leaf_index, t.name FROM record r JOIN tenant t ON t.id = r.tenant \
-                       LEFT JOIN proof p ON p.record = r.n WHERE r.id = $1";
-            let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+            let sql = format!(
+                "SELECT t.name, {PROOF} FROM record r JOIN tenant t ON t.id = r.tenant {PROOF_JOINS} WHERE r.id = $1"
+            );
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str());
+            let row = query.fetch_optional(&self.shared.db.readers).await?;
             let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
-            own(access, row.try_get(4)?, id)?;
-            let (proof, index): (Option<String>, Option<i64>) = (row.try_get(0)?, row.try_get(3)?);
-            match &proof {
-                Some(proof) => sums::check_text(row.try_get(2)?, "proof", proof, row.try_get(1)?)?,
-                None if index.is_some() => {
-                    return Err(VaultError::damaged(format!("the proof of record {id} is missing")));
-                }
-                None => {}
-            }
-            Ok(proof)
+            own(access, row.try_get(0)?, id)?;
+            Runs::default().proof(&row, 1)
         }).await
     }
 
@@ -214,6 +210,10 @@ impl Vault {
                 });
             }
         };
+        let bytes = match part {
+            "metadata" => sealed.try_get(1)?,
+            _ => content_pieces::whole(&mut tx, n, sealed.try_get(1)?).await?,
+        };
         let subjects = self.subjects_of(&mut tx, n, &tenant).await?;
         let tenant = match self.shared.keys.known_tenant(&tenant) {
             Some(tenant) => tenant,
@@ -225,7 +225,7 @@ impl Vault {
         };
         tx.rollback().await?;
         let key = tenant.unwrap(id, sealed.try_get(0)?, &subjects.iter().collect::<Vec<_>>())?;
-        open_part(&key, id, part, sealed.try_get(1)?)
+        open_part(&key, id, part, &bytes)
     }
 
     /// The keys of a record's persons.
@@ -290,17 +290,7 @@ fn place(row: &AnyRow) -> Result<Option<LogPlace>> {
             "the place of record `{id}` in the log does not match its checksum"
         )));
     }
-    let small = |column: usize| -> Result<u64> {
-        u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| VaultError::damaged("a number is negative"))
-    };
-    let sequence = SequenceNumber::new(small(11)?);
-    let logged_at = LoggedAt::from_millis(small(12)?);
-    Ok(Some(LogPlace {
-        index: leaf_index(index)?,
-        stream: stream(row.try_get(10)?)?,
-        sequence: sequence.ok_or_else(|| VaultError::damaged("a sequence number is too large"))?,
-        logged_at: logged_at.ok_or_else(|| VaultError::damaged("a time is too large"))?,
-    }))
+    place_of(numbers).map(Some)
 }
 
 fn erasure(row: &AnyRow) -> Result<Option<Erasure>> {
@@ -313,39 +303,4 @@ fn erasure(row: &AnyRow) -> Result<Option<Erasure>> {
         basis: row.try_get(19)?,
         scope: row.try_get(20)?,
     }))
-}
-
-/// The statement in the given columns.
-pub(crate) fn statement(row: &AnyRow, kind: usize, evidence: usize, digest_at: usize) -> Result<Statement> {
-    let byte = u8::try_from(row.try_get::<i64, _>(kind)?).ok();
-    let bits = u32::try_from(row.try_get::<i64, _>(evidence)?).ok();
-    Ok(Statement {
-        kind: byte
-            .and_then(StatementKind::from_byte)
-            .ok_or_else(|| VaultError::damaged("a kind is malformed"))?,
-        evidence: bits
-            .and_then(Evidence::new)
-            .ok_or_else(|| VaultError::damaged("an evidence bitmap is malformed"))?,
-        digest: digest(row.try_get(digest_at)?)?,
-    })
-}
-
-pub(crate) fn digest(bytes: &[u8]) -> Result<Digest> {
-    let bytes = bytes.try_into().map_err(|_| VaultError::damaged("a digest has another length"))?;
-    Ok(Digest::from_bytes(bytes))
-}
-
-pub(crate) fn id(text: &str) -> Result<RecordId> {
-    RecordId::new(text).map_err(|_| VaultError::damaged("an id is malformed"))
-}
-
-pub(crate) fn stream(value: i64) -> Result<StreamId> {
-    let value = u64::try_from(value).ok().and_then(StreamId::new);
-    value.ok_or_else(|| VaultError::damaged("a stream is malformed"))
-}
-
-/// Reads an index of the log.
-pub(crate) fn leaf_index(value: i64) -> Result<LeafIndex> {
-    let value = u64::try_from(value).map_err(|_| VaultError::damaged("an index is negative"))?;
-    Ok(LeafIndex::new(value))
 }

@@ -4,8 +4,8 @@
 use vouchlog_record::RedactionKey;
 
 use crate::access::Access;
-use crate::insert;
 use crate::operation::Operation;
+use crate::owners;
 use crate::{Result, Vault};
 
 impl Vault {
@@ -35,7 +35,7 @@ impl Vault {
                 access.allow(Operation::Submit)?;
                 let mut tx = self.shared.db.begin().await?;
                 self.shared.keys.check(&self.shared.db.lock(&mut tx, false).await?)?;
-                let tenant = insert::tenant(&self.shared, &mut tx, tenant).await?;
+                let tenant = owners::tenant(&self.shared, &mut tx, tenant).await?;
                 self.shared.db.commit(tx).await?;
                 Ok(tenant.redaction_key())
             })

@@ -14,7 +14,7 @@ use crate::access::Access;
 use crate::find::{rarest_first, tenants};
 use crate::keys::Tenant;
 use crate::limits::{COUNTED_MATCHES, MAX_LISTED, MAX_QUERY_FACETS, MAX_SHOWN_VALUES, MAX_VALUE_BYTES};
-use crate::lists::{Mac, listing, mac};
+use crate::lists::{Code, code, code_of, listing, mac};
 use crate::operation::Operation;
 use crate::sql::{Value, list, over_set, query};
 use crate::{Result, Vault, VaultError};
@@ -165,14 +165,19 @@ impl Vault {
         for row in over_set(tx, erased, rows.clone(), "GROUP BY session").await? {
             erased_of.insert(row.try_get(0)?, row.try_get::<i64, _>(1)?.unsigned_abs());
         }
-        let count = "SELECT r.session, f.code, f.state, count(*) FROM record r JOIN finding f ON f.record = r.n \
-                     WHERE r.session IN";
-        let mut counted: HashMap<i64, Vec<(Mac, i64, u64)>> = HashMap::new();
+        let count = "SELECT r.session, f.code, f.state, count(*) FROM record r CROSS JOIN finding f \
+                     WHERE f.tenant = r.tenant AND f.state IN (0, 1, 2) AND f.started_at = r.started_at AND f.record = r.n \
+                     AND r.session IN";
+        let mut counted: HashMap<i64, Vec<(Code, i64, u64)>> = HashMap::new();
         for row in over_set(tx, count, rows, "GROUP BY r.session, f.code, f.state").await? {
             let count = row.try_get::<i64, _>(3)?.unsigned_abs();
-            counted.entry(row.try_get(0)?).or_default().push((mac(row.try_get(1)?)?, row.try_get(2)?, count));
+            counted.entry(row.try_get(0)?).or_default().push((
+                code(row.try_get(1)?)?,
+                row.try_get(2)?,
+                count,
+            ));
         }
-        let mut codes: HashMap<i64, HashMap<Mac, &'static str>> = HashMap::new();
+        let mut codes: HashMap<i64, HashMap<Code, &'static str>> = HashMap::new();
         for (session, tenant) in found {
             session.erased = erased_of.get(&session.n).copied().unwrap_or_default();
             let codes = codes.entry(tenant.id).or_insert_with(|| codes_of(tenant));
@@ -211,16 +216,16 @@ impl Vault {
     }
 }
 
-/// The rules by the pseudonyms of their codes.
-pub(crate) fn codes_of(tenant: &Tenant) -> HashMap<Mac, &'static str> {
-    rules().iter().map(|rule| (tenant.facet(Facet::Finding, rule.code), rule.code)).collect()
+/// The rules by their codes in the queue.
+pub(crate) fn codes_of(tenant: &Tenant) -> HashMap<Code, &'static str> {
+    rules().iter().map(|rule| (code_of(&tenant.facet(Facet::Finding, rule.code)), rule.code)).collect()
 }
 
-fn findings(codes: &HashMap<Mac, &'static str>, counted: Vec<(Mac, i64, u64)>) -> Vec<FoundInSession> {
+fn findings(codes: &HashMap<Code, &'static str>, counted: Vec<(Code, i64, u64)>) -> Vec<FoundInSession> {
     let mut findings: Vec<FoundInSession> = Vec::new();
-    for (mac, state, count) in counted {
+    for (given, state, count) in counted {
         // A rule of another version of the program: it is found by its code, and has no name here.
-        let Some(code) = codes.get(&mac) else { continue };
+        let Some(code) = codes.get(&given) else { continue };
         let place = findings.iter().position(|found| found.code == **code).unwrap_or_else(|| {
             findings.push(FoundInSession { code: (*code).to_owned(), records: 0, open: 0 });
             findings.len() - 1

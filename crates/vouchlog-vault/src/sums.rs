@@ -31,8 +31,8 @@ pub(crate) fn of(values: &[Value]) -> Vec<u8> {
         match value {
             Value::Int(Some(number)) => add(b'i', &number.to_be_bytes()),
             Value::Text(Some(text)) => add(b't', text.as_bytes()),
-            Value::Bytes(value) => add(b'b', value),
-            Value::Int(None) | Value::Text(None) => add(b'n', &[]),
+            Value::Bytes(Some(value)) => add(b'b', value),
+            Value::Int(None) | Value::Text(None) | Value::Bytes(None) => add(b'n', &[]),
         }
     }
     sha256(&bytes).as_bytes()[..SUM_BYTES].to_vec()

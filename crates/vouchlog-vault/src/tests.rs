@@ -16,6 +16,7 @@ mod learning;
 mod listing;
 mod people;
 mod processes;
+mod proofs;
 mod repeating;
 mod reviewing;
 mod roles;
@@ -75,12 +76,18 @@ suite! {
     sending::other_gateways_records_are_left_to_them_until_they_fall_silent,
     sending::pages_are_sent_to_the_end_and_errors_resume,
     keeping::stream_proofs_are_kept_and_completed,
+    keeping::content_of_an_earlier_version_is_read,
+    proofs::proofs_of_a_run_are_stored_as_one,
+    proofs::a_proof_of_another_form_is_stored_as_text,
+    proofs::a_run_that_was_changed_is_not_served,
     keeping::a_closed_vault_says_so,
     finding::facets_must_all_match,
     finding::pages_are_complete_and_stable,
     finding::kinds_times_and_orders_select,
     finding::hostile_values_stay_values,
     finding::tenants_share_no_pseudonym,
+    finding::verdicts_and_findings_are_found_together,
+    finding::more_sets_than_there_is_room_for_are_found,
     erasing::an_erased_record_leaves_its_tombstone,
     erasing::a_person_is_erased_but_for_what_must_stay,
     erasing::an_erasure_survives_a_crash_at_every_step,

@@ -192,6 +192,10 @@ fn check_range(tree: &Tree, first: usize, end: usize, all: &[Hash]) {
     assert_eq!(proof.left(), reference::range_left(first, all), "[{first}, {end}) of {size}");
     assert_eq!(proof.right(), reference::range_right(end - 1, all), "[{first}, {end}) of {size}");
     assert_eq!(proof.verify(begin, leaves, size, &root), Ok(()));
+    let last = LeafIndex::new(end as u64 - 1);
+    let of = |index| proof.inclusion(begin, leaves, size, index).unwrap();
+    let from_ends = RangeProof::from_ends((begin, &of(begin)), (last, &of(last)), size);
+    assert_eq!(from_ends, Ok(proof.clone()), "[{first}, {end}) of {size}");
 
     let mismatch = |proof: &RangeProof, leaves: &[_]| {
         matches!(proof.verify(begin, leaves, size, &root), Err(ProofError::RootMismatch { .. }))

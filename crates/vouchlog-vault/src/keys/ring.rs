@@ -31,6 +31,12 @@ impl Tenant {
         pseudonym(&self.facets, facet.name(), value)
     }
 
+    /// The pseudonym of a set of pseudonyms.
+    pub(crate) fn set<'a>(&self, members: impl IntoIterator<Item = &'a [u8; MAC_BYTES]>) -> [u8; MAC_BYTES] {
+        let members: String = members.into_iter().map(hex::encode).collect();
+        pseudonym(&self.facets, "set", &members)
+    }
+
     pub(crate) fn subject(&self, subject: &str) -> [u8; MAC_BYTES] {
         pseudonym(&self.facets, "subject", subject)
     }

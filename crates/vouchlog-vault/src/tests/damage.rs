@@ -180,6 +180,7 @@ async fn a_changed_value_is_not_served() {
         ("UPDATE proof SET proof = 'x' WHERE record = 3", "proof"),
         ("DELETE FROM proof WHERE record = 3", "proof"),
         ("DELETE FROM sealed WHERE record = 3", "metadata"),
+        ("DELETE FROM content_piece WHERE n = (SELECT max(n) FROM content_piece WHERE record = 3)", ""),
         ("PRAGMA foreign_keys = OFF; DELETE FROM record WHERE id = 'r2'", ""),
     ] {
         let (place, vault) = sample().await;

@@ -282,7 +282,7 @@ pub(super) async fn what_was_lost_is_named_and_never_passes_for_erased(place: Te
     let of = "WHERE record IN (SELECT n FROM record WHERE id";
     for change in [
         format!("DELETE FROM sealed {of} IN ('gone', 'owed', 'over', 'held'))"),
-        format!("UPDATE sealed SET content = substr(content, 1, 20) {of} = 'cut')"),
+        format!("UPDATE content_piece SET bytes = substr(bytes, 1, 20) {of} = 'cut')"),
     ] {
         sqlx::query(sqlx::AssertSqlSafe(change)).execute(&mut raw).await.unwrap();
     }

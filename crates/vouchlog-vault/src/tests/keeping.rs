@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::Row as _;
 use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::Digest;
 
@@ -192,6 +193,34 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: TestDatabase)
     assert_eq!(vault.row(&owner, &id("r0")).await.unwrap().place.unwrap().index.get(), 100);
     assert_eq!(vault.proof(&owner, &id("r0")).await.unwrap().as_deref(), Some("bare\n"));
     assert!(matches!(vault.logged(&owner, places(0, 1, "")).await, Err(VaultError::Invalid(_))));
+}
+
+/// In one column, and long content in one piece.
+pub(super) async fn content_of_an_earlier_version_is_read(place: TestDatabase) {
+    let (vault, owner) = open(&place).await;
+    let mut long = record("long", "s", "p");
+    long.content = content("long").repeat(4);
+    vault.keep(&owner, vec![record("old", "s", "p"), long.clone()], NOW).await.unwrap();
+    let mut raw = place.raw().await;
+    let pieces = "SELECT p.bytes, p.record FROM content_piece p JOIN record r ON r.n = p.record WHERE r.id = $1 ORDER BY p.n";
+    let rows = sqlx::query(pieces).bind("long").fetch_all(&mut raw).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    let rows = sqlx::query(pieces).bind("old").fetch_all(&mut raw).await.unwrap();
+    assert!(rows.len() > 1 && rows.iter().all(|row| row.get::<Vec<u8>, _>(0).len() <= 1_000));
+    let whole: Vec<u8> = rows.iter().flat_map(|row| row.get::<Vec<u8>, _>(0)).collect();
+    let n: i64 = rows[0].get(1);
+    let update = sqlx::query("UPDATE sealed SET content = $1 WHERE record = $2").bind(whole).bind(n);
+    update.execute(&mut raw).await.unwrap();
+    sqlx::query("DELETE FROM content_piece WHERE record = $1").bind(n).execute(&mut raw).await.unwrap();
+    let permit = ReadPermit::new(vec![id("old"), id("long")]);
+    assert_eq!(vault.content(&owner, &permit, &id("old")).await.unwrap(), content("old"));
+    assert_eq!(vault.content(&owner, &permit, &id("long")).await.unwrap(), long.content);
+    assert_eq!(vault.check(None, |_| {}).await.unwrap(), Vec::<String>::new());
+    let bytes = vault.sealed_bytes(&owner, &[id("old"), id("long")]).await.unwrap();
+    assert!(
+        bytes[&id("old")] > content("old").len() as u64 && bytes[&id("long")] > long.content.len() as u64
+    );
+    vault.close().await;
 }
 
 pub(super) async fn stream_proofs_are_kept_and_completed(place: TestDatabase) {

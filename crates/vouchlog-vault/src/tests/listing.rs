@@ -262,7 +262,7 @@ pub(super) async fn lists_are_read_from_their_indexes(place: TestDatabase) {
         (sessions(&[(5, mac.clone())]), "SEARCH f USING PRIMARY KEY (mac=?)", true),
         (sessions(&[(many, mac.clone())]), "SEARCH s USING INDEX session_last (tenant=?)", false),
         (findings(None, &[]), "SEARCH x USING INDEX finding_queue (tenant=? AND state=?)", false),
-        (findings(Some([0; 16]), &[]), "SEARCH x USING PRIMARY KEY (code=? AND state=?)", false),
+        (findings(Some([0; 6]), &[]), "SEARCH x USING PRIMARY KEY (code=? AND state=?)", false),
         // A page of it is sorted again.
         (findings(None, std::slice::from_ref(&mac)), "SEARCH f0 USING PRIMARY KEY (mac=?)", true),
     ] {

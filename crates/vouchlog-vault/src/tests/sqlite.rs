@@ -33,7 +33,8 @@ async fn traces(place: &TestDatabase, person: &str) -> Vec<Vec<u8>> {
     let mut raw = place.raw().await;
     let of = "FROM record r JOIN sealed s ON s.record = r.n WHERE r.id LIKE $1";
     let mut traces = Vec::new();
-    for column in ["key", "metadata", "content"] {
+    let pieces = "FROM record r JOIN content_piece s ON s.record = r.n WHERE r.id LIKE $1";
+    for (column, of) in [("key", of), ("metadata", of), ("bytes", pieces)] {
         let sql = format!("SELECT s.{column} {of}");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(format!("{person}%"))
