@@ -12,13 +12,13 @@ use vouchlog_record::{Facet, RecordId};
 use vouchlog_stream::StatementKind;
 
 use crate::access::Access;
+use crate::columns::id;
 use crate::find::tenants;
 use crate::keys::{Tenant, random};
 use crate::limits::{MAX_BASIS_BYTES, MAX_CASE_ENTRIES, MAX_LISTED};
 use crate::lists::mac;
 use crate::operation::Operation;
 use crate::query::Query;
-use crate::read::id;
 use crate::record::check_name;
 use crate::{Result, Vault, VaultError};
 
