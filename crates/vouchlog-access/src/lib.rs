@@ -31,7 +31,7 @@ mod principal;
 mod provider;
 mod token;
 
-pub use access::{Access, CertificateNames, Reach, Setup};
+pub use access::{Access, CertificateNames, Reach, Setup, bearer};
 pub use config::{AccessFile, ConfigError};
 pub use denied::Denied;
 pub use grants::{EmitGrants, RecordKind, Role};
