@@ -251,8 +251,9 @@ impl World {
 
 /// Whether the node there is ready and leads.
 fn is_ready(port: u16) -> bool {
-    ready_within(port, Duration::from_millis(500))
-        .is_some_and(|body| body.starts_with("HTTP/1.1 200") && body.contains("\r\nvouchlog-role: leader"))
+    ready_within(port, Duration::from_millis(500)).is_some_and(|body| {
+        body.starts_with("HTTP/1.1 200") && body.contains("\r\nvouchlog-role: leader\r\n")
+    })
 }
 
 fn repeat(mut act: impl FnMut()) {
