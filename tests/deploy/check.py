@@ -17,13 +17,13 @@ COMPOSE = pathlib.Path(sys.argv[1]) / "compose"
 LEAST = {"origin": "log.example.com/ai", "database": {"existingSecret": "db"}, "keys": {"existingSecret": "keys"}}
 ALL = {
     "origin": "log.example.com/ai",
-    "nodes": [{"name": "a"}, {"name": "b", "tag": "next"}, {"name": "c"}],
+    "nodes": [{"name": "a"}, {"name": "b", "tag": "next"}, {"name": "c", "advertise": "https://c.example.com"}],
     "database": {"existingSecret": "db", "caConfigMap": "ca", "create": True},
     "keys": {"existingSecret": "keys", "operatorVkey": "operator.example.com+1"},
     "objects": {"url": "s3://bucket/log", "existingSecret": "s3"},
     "policy": {"configMap": "policy"},
     "access": {"existingSecret": "access"},
-    "tls": {"existingSecret": "tls"},
+    "tls": {"existingSecret": "tls", "caKey": "ca.crt"},
     "serviceMonitor": {"enabled": True},
     "prometheusRule": {"enabled": True},
     "dashboard": {"enabled": True},
@@ -61,6 +61,17 @@ def check_hardened(name, pod):
     check(paths == ["/healthz", "/healthz", "/readyz"], f"{name}: its probes are {paths}")
 
 
+def check_reachable(name, manifests, labels, container):
+    """Whether the other nodes reach this one where it tells them to."""
+    entries = {entry["name"]: entry.get("value") for entry in container["env"]}
+    url = entries["VOUCHLOG_ADVERTISE"]
+    scheme = "https" if "VOUCHLOG_TLS_CERT" in entries else "http"
+    check(url in (f"{scheme}://{name}.prod:6962", "https://c.example.com"), f"{name}: it is advertised at {url}")
+    service = manifests["Service", name]["spec"]
+    check(service["selector"].items() <= labels.items() and "vouchlog-node" in service["selector"], f"{name}: its service finds other pods")
+    check(service["publishNotReadyAddresses"], f"{name}: a leader that is not ready cannot be reached")
+
+
 def check_release(manifests, nodes):
     kinds = [kind for kind, _ in manifests]
     check("StatefulSet" not in kinds and kinds.count("Deployment") == nodes, f"there are {kinds}")
@@ -79,6 +90,7 @@ def check_release(manifests, nodes):
         claim = volumes["data"]["persistentVolumeClaim"]["claimName"]
         check(claim == name and ("PersistentVolumeClaim", claim) in manifests, f"{name}: no volume {claim}")
         check_hardened(name, pod)
+        check_reachable(name, manifests, {**labels, **selector}, pod["containers"][0])
     budget = manifests["PodDisruptionBudget", "demo-vouchlog"]["spec"]
     check(budget["minAvailable"] == 1 and budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow", f"the budget is {budget}")
     check(budget["selector"]["matchLabels"] == selector, "the budget is for other pods than the service")
@@ -89,7 +101,7 @@ def check_chart():
     check(not lint["errors"] and all(message["severity"] < 2 for message in lint["messages"]), f"lint: {lint}")
     with helm.Chart.load(str(CHART)) as chart:
         least, everything = rendered(chart, LEAST), rendered(chart, ALL)
-        for wrong in ({}, {**LEAST, "origin": ""}, {**LEAST, "nodes": [{"name": "UPPER"}]}, {**LEAST, "keys": {}}):
+        for wrong in ({}, {**LEAST, "origin": ""}, {**LEAST, "nodes": [{"name": "UPPER"}]}, {**LEAST, "nodes": [{"name": "admin"}]}, {**LEAST, "keys": {}}):
             try:
                 chart.validate_schema(wrong)
             except helm.HelmError:
@@ -124,6 +136,10 @@ def check_compose():
             check(there, f"{name}: there is no {source}")
         for port in service.get("ports", []):
             check(port.startswith("127.0.0.1:"), f"{name}: {port} is open to other machines")
+    for name, service in services.items():
+        if name.startswith("node-"):
+            url = service["environment"]["VOUCHLOG_ADVERTISE"]
+            check(url == f"http://{name}:6962", f"{name} is advertised at {url}")
     balancer = (COMPOSE / "haproxy.cfg").read_text()
     check(all(f"server {name} {name}:6962" in balancer for name in services if name.startswith("node-")), "haproxy.cfg has other nodes")
     identities = json.loads((COMPOSE / "s3.json").read_text())["identities"]

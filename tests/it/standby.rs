@@ -18,6 +18,7 @@ use crate::process::{Server, fail, free_port, rounds, signal, succeed, vouchlog,
 use crate::witnesses::{json, start_witness, write_policy};
 
 mod faults;
+mod fronts;
 mod link;
 mod referee;
 
@@ -71,7 +72,7 @@ impl World {
             Server::start(&data, port, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
         });
         let deadline = Instant::now() + PATIENCE;
-        while !ready(port).is_some_and(|body| body.contains("this node is a standby")) {
+        while !ready(port).is_some_and(|body| body.contains("\"role\":\"standby\"")) {
             assert!(Instant::now() < deadline && !standby.is_finished(), "{node} is no standby");
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -4,12 +4,12 @@
 mod acme;
 mod clear;
 mod clients;
-mod files;
+pub(crate) mod files;
 
 use std::process::Command;
 
 /// Whether a program can be started here. One that cannot is named, with what was not tested.
-fn have(program: &str, argument: &str) -> bool {
+pub(crate) fn have(program: &str, argument: &str) -> bool {
     let found = Command::new(program).arg(argument).output().is_ok();
     if !found {
         eprintln!("NOT TESTED: `{program}` is not installed, so TLS was not tried with it");

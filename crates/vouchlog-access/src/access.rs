@@ -316,10 +316,10 @@ impl State {
     }
 }
 
-/// The bearer token of a request. A second header, or another scheme, is not overlooked.
+/// The bearer token of a request, if it has one. A second header, or another scheme, is not overlooked.
 ///
 /// SPEC: RFC 6750 section 2.1; RFC 9110 section 11.1: the scheme is compared without regard to case.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

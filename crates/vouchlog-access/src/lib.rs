@@ -36,7 +36,7 @@ mod provider;
 mod sign_in;
 mod token;
 
-pub use access::{Access, CertificateNames, Reach, Setup};
+pub use access::{Access, CertificateNames, Reach, Setup, bearer};
 pub use client::RETURN_PATH;
 pub use config::{AccessFile, ConfigError};
 pub use denied::Denied;

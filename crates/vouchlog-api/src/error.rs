@@ -46,6 +46,9 @@ pub enum ErrorKind {
     /// The log takes no statements now (stopping, disk full, or a commit whose outcome is unknown); try later. Whether the
     /// statements were taken is unknown: sending the same request again cannot take them twice.
     Unavailable,
+    /// The node does not lead the log, and another node passed the request on to it. Nothing was done. Only nodes that pass requests on
+    /// see this.
+    NotLeader,
     /// A bug or damaged data on the log's side.
     Internal,
 }
@@ -90,7 +93,10 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Overloaded { .. } | ErrorKind::QuotaExceeded { .. } | ErrorKind::Unavailable
+            ErrorKind::Overloaded { .. }
+                | ErrorKind::QuotaExceeded { .. }
+                | ErrorKind::Unavailable
+                | ErrorKind::NotLeader
         )
     }
 }

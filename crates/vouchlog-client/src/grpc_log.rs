@@ -5,14 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use vouchlog_api::{
     Append, Appended, Appender, Error, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
     Result, StreamInfo, Watch,
 };
 use vouchlog_merkle::{ConsistencyProof, LeafIndex, TileId, TreeSize, leaf_hash};
 use vouchlog_proto::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
+use vouchlog_proto::reason::FORWARDED;
 use vouchlog_proto::v1::gateway_client::GatewayClient;
 use vouchlog_proto::v1::log_client::LogClient;
 use vouchlog_proto::{EntryName, v1};
@@ -33,6 +35,8 @@ pub struct GrpcLog {
     log: LogClient<Channel>,
     tiles: TileReader,
     timeout: Duration,
+    /// What goes along with each call.
+    metadata: MetadataMap,
 }
 
 /// An entry with the proof file the log answered for it; nothing of it is verified.
@@ -58,13 +62,40 @@ impl GrpcLog {
             .max_decoding_message_size(MAX_RESPONSE_BYTES);
         let log = LogClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
         let tiles = TileReader::connect(connection)?;
-        Ok(Self { gateway, log, tiles, timeout: connection.timeout + ANSWER_MARGIN })
+        let timeout = connection.timeout + ANSWER_MARGIN;
+        Ok(Self { gateway, log, tiles, timeout, metadata: MetadataMap::new() })
+    }
+
+    /// The same connection for RPCs that a node of the log passes on to the one that leads it, with the caller's own bearer token if that
+    /// is to go along. Tiles and bundles are read without. A node that does not lead answers [`NotLeader`](vouchlog_api::ErrorKind::NotLeader) and does nothing.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](vouchlog_api::ErrorKind::InvalidArgument) for a token that no header can carry.
+    pub fn forwarding(&self, token: Option<&str>) -> Result<Self> {
+        let mut metadata = MetadataMap::new();
+        metadata.insert(FORWARDED, MetadataValue::from_static("1"));
+        if let Some(token) = token {
+            let value = MetadataValue::try_from(format!("Bearer {token}"));
+            let mut value = value
+                .map_err(|_| Error::invalid("the bearer token has characters that no header can carry"))?;
+            value.set_sensitive(true);
+            metadata.insert("authorization", value);
+        }
+        Ok(Self { metadata, ..self.clone() })
+    }
+
+    /// A call, with what goes along.
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        *request.metadata_mut() = self.metadata.clone();
+        request
     }
 
     /// Opens a pipe for appends: many on one call, answered in order.
     pub async fn append_stream(&self, window: usize) -> Result<AppendPipe> {
         let (requests, queue) = mpsc::channel(window);
-        let answers = self.gateway.clone().append_stream(ReceiverStream::new(queue)).await.map_err(failed)?;
+        let call = self.request(ReceiverStream::new(queue));
+        let answers = self.gateway.clone().append_stream(call).await.map_err(failed)?;
         Ok(AppendPipe { requests, answers: answers.into_inner() })
     }
 
@@ -85,7 +116,7 @@ impl GrpcLog {
     /// An entry by what is known of it, with its proof file.
     pub async fn receipt(&self, name: EntryName) -> Result<ServedReceipt> {
         let request = v1::GetReceiptRequest { entry: Some(name.into()) };
-        let answer = self.answer(self.log.clone().get_receipt(request)).await?;
+        let answer = self.answer(self.log.clone().get_receipt(self.request(request))).await?;
         Ok(ServedReceipt {
             index: LeafIndex::new(answer.index),
             entry: answer.entry,
@@ -96,7 +127,7 @@ impl GrpcLog {
     /// The consistency proof between two sizes.
     pub async fn consistency_proof(&self, old: TreeSize, new: TreeSize) -> Result<ConsistencyProof> {
         let request = v1::GetConsistencyProofRequest { old_size: old.get(), new_size: new.get() };
-        let answer = self.answer(self.log.clone().get_consistency_proof(request)).await?;
+        let answer = self.answer(self.log.clone().get_consistency_proof(self.request(request))).await?;
         ConsistencyProof::try_from(&answer).map_err(|error| status::malformed(&error))
     }
 }
@@ -131,63 +162,69 @@ impl AppendPipe {
 impl Appender for GrpcLog {
     async fn open_stream(&self, note: String) -> Result<Opened> {
         let request = v1::OpenStreamRequest { note };
-        let answer = self.answer(self.gateway.clone().open_stream(request)).await?;
+        let answer = self.answer(self.gateway.clone().open_stream(self.request(request))).await?;
         answer.try_into().map_err(|error| status::malformed(&error))
     }
 
     async fn append(&self, request: Append) -> Result<Appended> {
         let request = v1::AppendRequest::from(&request);
-        let answer = self.answer(self.gateway.clone().append(request)).await?;
+        let answer = self.answer(self.gateway.clone().append(self.request(request))).await?;
         answer.try_into().map_err(|error| status::malformed(&error))
     }
 
     async fn append_house(&self, request: HouseAppend) -> Result<HouseAppended> {
         let request = v1::AppendHouseRequest::from(&request);
-        let answer = self.answer(self.gateway.clone().append_house(request)).await?;
+        let answer = self.answer(self.gateway.clone().append_house(self.request(request))).await?;
         answer.try_into().map_err(|error| status::malformed(&error))
     }
 
     async fn enrol(&self, note: String) -> Result<LeafIndex> {
-        let answer = self.answer(self.gateway.clone().enrol(v1::EnrolRequest { note })).await?;
+        let answer = self.answer(self.gateway.clone().enrol(self.request(v1::EnrolRequest { note }))).await?;
         Ok(LeafIndex::new(answer.index))
     }
 
     async fn revoke(&self, note: String) -> Result<LeafIndex> {
-        let answer = self.answer(self.gateway.clone().revoke(v1::RevokeRequest { note })).await?;
+        let answer =
+            self.answer(self.gateway.clone().revoke(self.request(v1::RevokeRequest { note }))).await?;
         Ok(LeafIndex::new(answer.index))
     }
 
     async fn set_quota(&self, note: String) -> Result<LeafIndex> {
-        let answer = self.answer(self.gateway.clone().set_quota(v1::SetQuotaRequest { note })).await?;
+        let answer =
+            self.answer(self.gateway.clone().set_quota(self.request(v1::SetQuotaRequest { note }))).await?;
         Ok(LeafIndex::new(answer.index))
     }
 
     async fn retire(&self, note: String) -> Result<LeafIndex> {
-        let answer = self.answer(self.gateway.clone().retire(v1::RetireRequest { note })).await?;
+        let answer =
+            self.answer(self.gateway.clone().retire(self.request(v1::RetireRequest { note }))).await?;
         Ok(LeafIndex::new(answer.index))
     }
 
     async fn change_key(&self, note: String) -> Result<LeafIndex> {
-        let answer = self.answer(self.gateway.clone().change_key(v1::ChangeKeyRequest { note })).await?;
+        let answer =
+            self.answer(self.gateway.clone().change_key(self.request(v1::ChangeKeyRequest { note }))).await?;
         Ok(LeafIndex::new(answer.index))
     }
 
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let request = v1::GetStreamRequest { stream: stream.get() };
-        let answer = self.answer(self.gateway.clone().get_stream(request)).await?;
+        let answer = self.answer(self.gateway.clone().get_stream(self.request(request))).await?;
         answer.try_into().map_err(|error| status::malformed(&error))
     }
 }
 
 impl LogReader for GrpcLog {
     async fn checkpoint(&self) -> Result<String> {
-        let answer = self.answer(self.log.clone().get_checkpoint(v1::GetCheckpointRequest {})).await?;
+        let answer =
+            self.answer(self.log.clone().get_checkpoint(self.request(v1::GetCheckpointRequest {}))).await?;
         Ok(answer.note)
     }
 
     async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
         let request = v1::WatchCheckpointsRequest { after_size: size.get() };
-        let mut answers = self.log.clone().watch_checkpoints(request).await.map_err(failed)?.into_inner();
+        let mut answers =
+            self.log.clone().watch_checkpoints(self.request(request)).await.map_err(failed)?.into_inner();
         match answers.message().await.map_err(failed)? {
             Some(checkpoint) => Ok(checkpoint.note),
             None => Err(Error::unavailable("the log ended the watch")),
@@ -206,7 +243,8 @@ impl LogReader for GrpcLog {
 impl Watch for GrpcLog {
     async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
         let request = v1::WatchCheckpointsRequest { after_size: 0 };
-        let mut answers = self.log.clone().watch_checkpoints(request).await.map_err(failed)?.into_inner();
+        let mut answers =
+            self.log.clone().watch_checkpoints(self.request(request)).await.map_err(failed)?.into_inner();
         while let Some(checkpoint) = answers.message().await.map_err(failed)? {
             if checkpoint.note != seen {
                 return Ok(checkpoint.note);

@@ -35,6 +35,7 @@ pub(crate) fn error(status: &Status) -> Error {
             ErrorKind::QuotaExceeded { retry_after: retry_after(status) }
         }
         (Code::ResourceExhausted, _) => ErrorKind::Overloaded { retry_after: retry_after(status) },
+        (Code::Unavailable, Some(info)) if info.reason == reason::NOT_LEADER => ErrorKind::NotLeader,
         (Code::Internal | Code::DataLoss, Some(_)) => ErrorKind::Internal,
         _ => ErrorKind::Unavailable,
     };
@@ -95,6 +96,7 @@ mod tests {
         check(log(Code::FailedPrecondition, reason::FAILED_PRECONDITION, &[]), ErrorKind::FailedPrecondition);
         check(log(Code::FailedPrecondition, reason::LOG_RETIRED, &[]), ErrorKind::Retired);
         check(log(Code::Unavailable, reason::UNAVAILABLE, &[]), ErrorKind::Unavailable);
+        check(log(Code::Unavailable, reason::NOT_LEADER, &[]), ErrorKind::NotLeader);
         check(log(Code::Internal, reason::INTERNAL, &[]), ErrorKind::Internal);
         let mut busy = details(reason::OVERLOADED, &[]);
         busy.set_retry_info(Some(Duration::from_millis(250)));

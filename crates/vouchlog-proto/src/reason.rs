@@ -27,8 +27,14 @@ pub const OVERLOADED: &str = "OVERLOADED";
 pub const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
 /// No statements are taken now.
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
+/// The node does not lead the log, and another node passed the request on to it: nothing was done.
+pub const NOT_LEADER: &str = "NOT_LEADER";
 /// A bug or damaged data on the log's side.
 pub const INTERNAL: &str = "INTERNAL";
+
+/// The header of a request that one node of a log passes on to another. It takes rights away and gives none: the receiver does not pass it
+/// on again, and does not recognise the caller by the certificate of the connection.
+pub const FORWARDED: &str = "vouchlog-forwarded";
 
 /// Metadata key of the size that comes with [`CONFLICT`], in decimal.
 pub const SIZE: &str = "size";

@@ -17,6 +17,7 @@
 //! | [`queue`] | a bounded queue of requests, each with a caller that waits for a typed reply |
 //! | [`charge`] | the key that a request is charged to |
 //! | [`request_id`] | the id of the request that is being answered |
+//! | [`sender`] | who sent it, for what passes it on |
 //! | [`metrics`] | registering a metric in one line |
 //!
 //! Out of scope: the log's formats, its store and its interfaces. This crate does not know what a log is.
@@ -38,6 +39,7 @@ pub mod program;
 pub mod queue;
 pub mod readiness;
 pub mod request_id;
+pub mod sender;
 pub mod watched;
 
 pub use backoff::Backoff;

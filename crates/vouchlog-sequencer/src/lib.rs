@@ -6,7 +6,7 @@
 //! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs`
 //! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index and `lag.rs` bounds its lag, `evict.rs` lets streams that have
 //! ended leave memory and `recall.rs` reads them back, `fsck.rs` checks a store, `scrubber.rs` does so while the log runs,
-//! `rebuild.rs` writes a log again from its entries, `quotas.rs` holds what gateways may log in a day.
+//! `rebuild.rs` writes a log again from its entries, `replica.rs` follows a log that another process writes, `quotas.rs` holds what gateways may log in a day.
 //!
 //! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), the witnesses' own side
 //! (`vouchlog-witness`).
@@ -39,6 +39,7 @@ pub mod rebuild;
 mod recall;
 mod recover;
 mod replay;
+mod replica;
 pub mod scrub;
 mod scrubber;
 mod second_path;
@@ -56,4 +57,5 @@ pub use engine::Engine;
 pub use engine_error::EngineError;
 pub use publish::{Published, Sequenced};
 pub use quotas::STRANGERS_HOUSE_LIMITS;
+pub use replica::{Replica, ReplicaError};
 pub use witnesses::{GuardError, WitnessState};

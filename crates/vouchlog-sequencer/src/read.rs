@@ -40,38 +40,53 @@ impl<S: Store> LogReader for Reader<S> {
     }
 
     async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
-        check_width(width)?;
-        let sequenced = self.0.publisher.newest();
-        let full = full_tiles(tile.level, sequenced.size());
-        if tile.index >= full {
-            let partial = sequenced.edge.tile(tile, width);
-            return partial.ok_or_else(|| no_such(&tile.path(width), sequenced.size()));
-        }
-        let bytes = self.0.store.tile(tile).map_err(|error| damaged(&error))?;
-        let bytes =
-            bytes.ok_or_else(|| damaged(&StoreError::Damaged(format!("{} is missing", tile.path(256)))))?;
-        Ok(bytes.slice(..usize::from(width) * 32))
+        tile_at(&self.0.publisher.newest(), tile, width, || self.0.store.tile(tile))
     }
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
-        check_width(width)?;
-        let sequenced = self.0.publisher.newest();
-        let level_0 = TileId { level: 0, index: bundle };
-        if level_0.width_at(sequenced.size()) < width {
-            return Err(no_such(&format!("entry bundle {bundle} of width {width}"), sequenced.size()));
-        }
-        let bytes = match sequenced.edge.bundle(bundle) {
-            Some(partial) => partial,
-            None => {
-                let full = self.0.store.entry_bundle(bundle).map_err(|error| damaged(&error))?;
-                full.ok_or_else(|| {
-                    damaged(&StoreError::Damaged(format!("entry bundle {bundle} is missing")))
-                })?
-            }
-        };
-        framing::take(&bytes, u64::from(width))
-            .ok_or_else(|| damaged(&StoreError::Damaged(format!("bundle {bundle}"))))
+        bundle_at(&self.0.publisher.newest(), bundle, width, || self.0.store.entry_bundle(bundle))
     }
+}
+
+/// A tile of a sequenced head: from its edge, or one that is full.
+pub(crate) fn tile_at(
+    sequenced: &Sequenced,
+    tile: TileId,
+    width: u16,
+    full: impl FnOnce() -> std::result::Result<Option<Bytes>, StoreError>,
+) -> Result<Bytes> {
+    check_width(width)?;
+    if tile.index >= full_tiles(tile.level, sequenced.size()) {
+        let partial = sequenced.edge.tile(tile, width);
+        return partial.ok_or_else(|| no_such(&tile.path(width), sequenced.size()));
+    }
+    let bytes = full().map_err(|error| damaged(&error))?;
+    let bytes =
+        bytes.ok_or_else(|| damaged(&StoreError::Damaged(format!("{} is missing", tile.path(256)))))?;
+    Ok(bytes.slice(..usize::from(width) * 32))
+}
+
+/// An entry bundle of a sequenced head: from its edge, or one that is full.
+pub(crate) fn bundle_at(
+    sequenced: &Sequenced,
+    bundle: u64,
+    width: u16,
+    full: impl FnOnce() -> std::result::Result<Option<Bytes>, StoreError>,
+) -> Result<Bytes> {
+    check_width(width)?;
+    let level_0 = TileId { level: 0, index: bundle };
+    if level_0.width_at(sequenced.size()) < width {
+        return Err(no_such(&format!("entry bundle {bundle} of width {width}"), sequenced.size()));
+    }
+    let bytes = match sequenced.edge.bundle(bundle) {
+        Some(partial) => partial,
+        None => {
+            let full = full().map_err(|error| damaged(&error))?;
+            full.ok_or_else(|| damaged(&StoreError::Damaged(format!("entry bundle {bundle} is missing"))))?
+        }
+    };
+    framing::take(&bytes, u64::from(width))
+        .ok_or_else(|| damaged(&StoreError::Damaged(format!("bundle {bundle}"))))
 }
 
 /// With a policy, a log shows nothing before its witnesses have cosigned enough.

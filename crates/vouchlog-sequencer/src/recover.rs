@@ -16,6 +16,7 @@ use crate::state::{Directory, RetiredLog, Tree};
 
 mod edge;
 
+pub(crate) use edge::tiles_at_edge;
 use edge::{Doubts, edge_tiles};
 
 /// Rebuilds the tree a store holds, and checks that its root is the committed one. Its head is yet to be signed. The last entry comes

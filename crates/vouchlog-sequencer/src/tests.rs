@@ -17,6 +17,7 @@ mod operators;
 mod overview;
 mod quotas;
 mod recovery;
+mod replica;
 mod retirement;
 mod signing;
 mod tenure;

@@ -8,14 +8,16 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, StatusCode, header};
 use tonic::Status;
-use vouchlog_access::{Access, CertificateNames, Denied, Role};
+use vouchlog_access::{Access, CertificateNames, Denied, Method, Role};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_runtime::charge;
+use vouchlog_runtime::sender::{self, Sender};
 
 use crate::guard::speaks_grpc;
 use crate::problem::Problem;
+use crate::request::is_forwarded;
 use crate::status;
 
 /// What decides who is let in. Clones are the same one.
@@ -54,7 +56,8 @@ pub(crate) async fn require(
         return refusal;
     }
     let (mut parts, body) = request.into_parts();
-    let certificate = parts.extensions.get::<CertificateNames>();
+    // A node that passes a request on has a certificate of its own, and its callers must not gain by it.
+    let certificate = parts.extensions.get::<CertificateNames>().filter(|_| !is_forwarded(&parts.headers));
     match gate.access.authorize(&parts.headers, certificate, role).await {
         Ok(principal) => {
             let has_room = principal.name().is_none_or(|name| charge::to(|| format!("principal {name}")));
@@ -62,8 +65,10 @@ pub(crate) async fn require(
                 // The guard knows the reason, and answers with it instead.
                 return StatusCode::SERVICE_UNAVAILABLE.into_response();
             }
+            let by_certificate = principal.method() == Method::Certificate;
             parts.extensions.insert(principal);
-            next.run(Request::from_parts(parts, body)).await
+            let sender = Sender { by_certificate, ..sender::current() };
+            sender::scope(sender, next.run(Request::from_parts(parts, body))).await
         }
         Err(denied) => refused(&parts, role, denied),
     }
@@ -137,7 +142,7 @@ pub(crate) async fn refuse_other_sites(State(gate): State<Gate>, request: Reques
 
 /// The refusal of a request that another site's page sent to write.
 fn of_other_site(gate: &Gate, request: &Request) -> Option<Response> {
-    if *request.method() != Method::POST {
+    if *request.method() != HttpMethod::POST {
         return None;
     }
     let problem = match origin(request, &gate.hosts) {

@@ -17,13 +17,14 @@ use tonic::Status;
 use tracing::{Instrument, Span};
 use vouchlog_api::Error;
 use vouchlog_runtime::request_id;
+use vouchlog_runtime::sender::{self, Sender};
 
 use crate::admission::{Admission, Call, Connection, Form, Pools};
 use crate::config::ServerConfig;
 use crate::metrics::{Rpc, ServerMetrics, method_label};
 use crate::outcome;
 use crate::problem::Problem;
-use crate::request::{Caller, Ids, REQUEST_ID, RequestTarget};
+use crate::request::{Caller, Ids, REQUEST_ID, RequestTarget, is_forwarded};
 use crate::status::status;
 
 /// What all requests of a server share.
@@ -58,6 +59,7 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let asked = RequestTarget { method: method_label(request.method()), route };
     let span = caller.span((!is_rpc).then_some(asked));
     let header = caller.header();
+    let sender = sender_of(request.headers());
     let guarded = async {
         if !is_framed_in_one_way(&request) {
             refuse_framing()
@@ -67,9 +69,17 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
             guard_http(&guard, request, next).await
         }
     };
+    let guarded = sender::scope(sender, guarded);
     let mut response = request_id::scope(caller.id(), guarded).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, header);
     response
+}
+
+/// Who sent a request, for what passes it on.
+fn sender_of(headers: &HeaderMap) -> Sender {
+    // A malformed one is refused where callers are authenticated, and means nothing elsewhere.
+    let token = vouchlog_access::bearer(headers).ok().flatten().map(Into::into);
+    Sender { token, is_forwarded: is_forwarded(headers), ..Sender::default() }
 }
 
 async fn guard_rpc(guard: &Guard, id: Arc<str>, request: Request, next: Next) -> Response {

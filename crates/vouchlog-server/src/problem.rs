@@ -28,7 +28,7 @@ pub struct Problem {
     /// What happened.
     detail: Box<str>,
     /// One word for programs, the same as `reason` over gRPC: `INVALID_ARGUMENT`, `NOT_FOUND`, `CONFLICT`, `STREAM_FORK`,
-    /// `UNAUTHENTICATED`, `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OVERLOADED`, `QUOTA_EXCEEDED`, `UNAVAILABLE`, `INTERNAL`, `METHOD_NOT_ALLOWED`,
+    /// `UNAUTHENTICATED`, `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OVERLOADED`, `QUOTA_EXCEEDED`, `UNAVAILABLE`, `NOT_LEADER`, `INTERNAL`, `METHOD_NOT_ALLOWED`,
     /// `TOO_LARGE` or `UNSUPPORTED_MEDIA_TYPE`.
     #[schema(value_type = String)]
     code: &'static str,

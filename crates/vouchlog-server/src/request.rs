@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 use tracing::field::Empty;
+use vouchlog_proto::reason::FORWARDED;
 
 use crate::limits::MAX_REQUEST_ID_BYTES;
 
@@ -23,6 +24,11 @@ use crate::limits::MAX_REQUEST_ID_BYTES;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Whether another node of the log passed the request on.
+pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED)
+}
 
 /// Makes trace ids: unpredictable enough to be unique, and without a system call for each.
 pub(crate) struct Ids {

@@ -13,6 +13,7 @@
 //! overloaded           RESOURCE_EXHAUSTED   503   429           OVERLOADED           when to come back
 //! quota exceeded       RESOURCE_EXHAUSTED   429   429           QUOTA_EXCEEDED       when it renews
 //! unavailable          UNAVAILABLE          503   503           UNAVAILABLE          when to come back
+//! not leader           UNAVAILABLE          503   503           NOT_LEADER           when to come back
 //! internal             INTERNAL             500   500           INTERNAL
 //! ```
 //!
@@ -73,6 +74,7 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
             (Code::ResourceExhausted, StatusCode::TOO_MANY_REQUESTS, reason::QUOTA_EXCEEDED)
         }
         ErrorKind::Unavailable => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, reason::UNAVAILABLE),
+        ErrorKind::NotLeader => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, reason::NOT_LEADER),
         // `ErrorKind` may grow; until this table does, what is new is not the caller's fault.
         _ => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, reason::INTERNAL),
     };
@@ -80,7 +82,7 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
         ErrorKind::Overloaded { retry_after } | ErrorKind::QuotaExceeded { retry_after } => {
             Some(*retry_after)
         }
-        ErrorKind::Unavailable => Some(RETRY_AFTER),
+        ErrorKind::Unavailable | ErrorKind::NotLeader => Some(RETRY_AFTER),
         _ => None,
     };
     let size = match kind {
@@ -186,6 +188,7 @@ mod tests {
             "QUOTA_EXCEEDED",
         );
         check(ErrorKind::Unavailable, Code::Unavailable, [503, 503], "UNAVAILABLE");
+        check(ErrorKind::NotLeader, Code::Unavailable, [503, 503], "NOT_LEADER");
         check(ErrorKind::Internal, Code::Internal, [500, 500], "INTERNAL");
     }
 

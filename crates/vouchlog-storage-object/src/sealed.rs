@@ -101,6 +101,17 @@ impl ObjectSealed {
         Self::over(bucket, driver, committed)
     }
 
+    /// Opens the sealed part of the log `origin` for a process that reads it while another one writes.
+    ///
+    /// # Errors
+    /// [`StoreError::ForeignObjects`] when the bucket holds another log, [`StoreError::Damaged`] when it lacks what was sealed.
+    pub fn open_for_reading(bucket: Bucket, origin: &str, committed: Committed) -> Result<Self, StoreError> {
+        let driver = Driver::new()?;
+        let (checked, origin) = (bucket.clone(), origin.to_owned());
+        driver.run(OPENING_PATIENCE, async move { is_origin(&checked, &origin).await.map(drop) })?;
+        Self::over(bucket, driver, committed)
+    }
+
     fn over(bucket: Bucket, driver: Driver, committed: Committed) -> Result<Self, StoreError> {
         let objects = Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByLength);
         let sealed = Self {

@@ -30,6 +30,7 @@ const RENEWAL_PATIENCE: Duration = Duration::from_millis(1_000);
 #[derive(Debug)]
 pub struct Lease {
     state: Mutex<State>,
+    shown: Mutex<ShownCheckpoints>,
     resign: watch::Sender<bool>,
     metrics: LeaseMetrics,
 }
@@ -45,9 +46,22 @@ struct State {
     claims: u64,
 }
 
+/// The checkpoints that standbys are to serve, and whether the database has them.
+#[derive(Debug, Default)]
+struct ShownCheckpoints {
+    signed: Option<String>,
+    published: Option<String>,
+    is_written: bool,
+}
+
 impl Lease {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), resign: watch::Sender::new(false), metrics: LeaseMetrics::default() }
+        Self {
+            state: Mutex::default(),
+            shown: Mutex::default(),
+            resign: watch::Sender::new(false),
+            metrics: LeaseMetrics::default(),
+        }
     }
 
     /// Notes a claim that was sent at `sent`.
@@ -60,6 +74,27 @@ impl Lease {
         state.epoch = epoch;
         state.claims += 1;
         self.metrics.claimed(epoch, state.claims == 1);
+    }
+
+    /// Shows checkpoints to standbys, with the next renewal: the newest that the log signed, and the newest it published.
+    pub fn show(&self, signed: &str, published: Option<&str>) {
+        let mut shown = self.shown.lock();
+        if shown.signed.as_deref() != Some(signed) || shown.published.as_deref() != published {
+            let (signed, published) = (Some(signed.to_owned()), published.map(str::to_owned));
+            *shown = ShownCheckpoints { signed, published, is_written: false };
+        }
+    }
+
+    /// What the database does not have yet.
+    fn to_show(&self) -> Option<(Option<String>, Option<String>)> {
+        let shown = self.shown.lock();
+        (!shown.is_written && shown.signed.is_some()).then(|| (shown.signed.clone(), shown.published.clone()))
+    }
+
+    /// Notes that the database has them.
+    fn is_shown(&self, (signed, published): &(Option<String>, Option<String>)) {
+        let mut shown = self.shown.lock();
+        shown.is_written = (&shown.signed, &shown.published) == (signed, published);
     }
 
     fn renewed(&self, sent: Boottime, resign: bool) {
@@ -141,9 +176,15 @@ pub(crate) async fn keep(database: Database, lease: Arc<Lease>, log: i32, holder
     loop {
         tokio::time::sleep(RENEW_EVERY).await;
         let sent = Boottime::now();
-        let renewal = renew(&database, &mut connection, log, &holder);
+        let shown = lease.to_show();
+        let renewal = renew(&database, &mut connection, (log, &holder), shown.as_ref());
         match tokio::time::timeout(RENEWAL_PATIENCE, renewal).await {
-            Ok(Ok(Some(resign))) => lease.renewed(sent, resign),
+            Ok(Ok(Some(resign))) => {
+                if let Some(shown) = &shown {
+                    lease.is_shown(shown);
+                }
+                lease.renewed(sent, resign);
+            }
             Ok(Ok(None)) => return lease.lose("another process has taken over the log"),
             Ok(Err(error)) => lease.not_renewed(words(&error)),
             Err(_) => lease.not_renewed("PostgreSQL did not respond within 1 s".into()),
@@ -151,12 +192,13 @@ pub(crate) async fn keep(database: Database, lease: Arc<Lease>, log: i32, holder
     }
 }
 
-/// Renews once. Whether the holder is asked to resign; none if the lease is another's. The connection is kept only if it works.
+/// Renews once, and writes what standbys are to see. Whether the holder is asked to resign; none if the lease is another's. The connection is
+/// kept only if it works.
 async fn renew(
     database: &Database,
     kept: &mut Option<PgConnection>,
-    log: i32,
-    holder: &Holder,
+    (log, holder): (i32, &Holder),
+    shown: Option<&(Option<String>, Option<String>)>,
 ) -> sqlx::Result<Option<bool>> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
@@ -169,10 +211,22 @@ async fn renew(
             connection
         }
     };
-    let renewal = sqlx::query(
-        "UPDATE vouchlog_lease SET renewed = clock_timestamp() WHERE log = $1 AND holder = $2 RETURNING resign",
-    );
-    let row = renewal.bind(log).bind(&holder.id[..]).fetch_optional(&mut connection).await?;
+    let renewal = match shown {
+        None => sqlx::query(
+            "UPDATE vouchlog_lease SET renewed = clock_timestamp() WHERE log = $1 AND holder = $2 RETURNING resign",
+        )
+        .bind(log)
+        .bind(&holder.id[..]),
+        Some((signed, published)) => sqlx::query(
+            "UPDATE vouchlog_lease SET renewed = clock_timestamp(), signed = $3, published = $4
+             WHERE log = $1 AND holder = $2 RETURNING resign",
+        )
+        .bind(log)
+        .bind(&holder.id[..])
+        .bind(signed)
+        .bind(published),
+    };
+    let row = renewal.fetch_optional(&mut connection).await?;
     *kept = Some(connection);
     row.map(|row| row.try_get(0)).transpose()
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! vouchlog_log      origin, format, where the sealed part is
-//! vouchlog_lease    who leads the log: holder, epoch, last renewal
+//! vouchlog_lease    who leads the log: holder, epoch, last renewal, the newest checkpoints it has shown
 //! vouchlog_head     epoch, size, root, number of commits, sealed size, mark of a move: the fence of every commit
 //! vouchlog_tail     entries that are not sealed, at most 256 KiB a row
 //! vouchlog_state    states, replaced whole
@@ -14,6 +14,8 @@
 //! raises the epoch, so a former leader is fenced whatever it believes (`claim.rs`). A commit whose answer is lost is settled by a claim
 //! (`living.rs`): it fences the statement that may still be under way, and what it reads is durable. The lease (`lease.rs`) decides who
 //! claims, and when a process may sign; the uniqueness of heads does not rest on it.
+//!
+//! Standbys read the log meanwhile (`view.rs`): snapshots only, and nothing beyond a checkpoint that the leader signed is theirs to serve.
 //!
 //! Warnings of the server count as an unknown outcome (`notices.rs`): a commit whose wait for a synchronous standby was cancelled is
 //! durable on the primary alone.
@@ -39,6 +41,7 @@ mod sealed;
 mod settings;
 mod signed;
 mod store;
+mod view;
 mod witness;
 
 pub use database::Database;
@@ -51,4 +54,5 @@ pub use schema::no_log;
 pub use sealed::PostgresSealed;
 pub use settings::{Finding, Settings, Severity};
 pub use store::{Options, PostgresStore, Takeover, open, open_with};
+pub use view::PostgresView;
 pub use witness::PostgresWitnessStore;

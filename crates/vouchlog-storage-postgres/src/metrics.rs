@@ -47,6 +47,11 @@ impl LeaseMetrics {
         self.takeover.set(duration.as_secs_f64());
     }
 
+    /// Notes how often the log was claimed, on a standby.
+    pub fn seen(&self, epoch: u64) {
+        self.epoch.set(epoch);
+    }
+
     pub(crate) fn claimed(&self, epoch: i64, is_first: bool) {
         self.leader.set(1);
         self.epoch.set(epoch.unsigned_abs());

@@ -10,6 +10,8 @@ use crate::outcome::words;
 
 /// Not the driver's default name: a vault may keep its own migrations in the same database.
 const MIGRATIONS: &str = "vouchlog_store_migrations";
+/// From this version of the tables on, the lease has the checkpoints that the leader has shown.
+pub(crate) const CHECKPOINTS_VERSION: i64 = 3;
 /// The format of a log's rows.
 pub(crate) const FORMAT: i32 = 1;
 
@@ -26,6 +28,7 @@ fn steps() -> Vec<Migration> {
     let steps = [
         ("store", include_str!("../migrations/0001_store.sql")),
         ("moving", include_str!("../migrations/0002_moving.sql")),
+        ("checkpoints", include_str!("../migrations/0003_checkpoints.sql")),
     ];
     let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -163,7 +163,7 @@ fn forgotten(remembered: u64) -> Option<StoreError> {
     })
 }
 
-fn check_row(database: &Database, row: &LogRow, sealed_in: &str) -> Result<(), StoreError> {
+pub(crate) fn check_row(database: &Database, row: &LogRow, sealed_in: &str) -> Result<(), StoreError> {
     if row.format != FORMAT {
         let message =
             format!("the log has format {}, expected {FORMAT}: use the version that made it", row.format);

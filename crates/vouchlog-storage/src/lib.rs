@@ -27,6 +27,7 @@ mod residence;
 mod sealing;
 mod store;
 mod tenure;
+mod view;
 mod witness_store;
 
 pub use error::{CommitError, StoreError};
@@ -41,6 +42,7 @@ pub use residence::{Move, MoveId, Residence};
 pub use sealing::Sealing;
 pub use store::{Batch, Growth, Loaded, StateKey, Store};
 pub use tenure::Tenure;
+pub use view::{Checkpoints, Unsealed, View};
 pub use witness_store::{
     MAX_WITNESS_CHANGES, MAX_WITNESS_STATE_BYTES, Revision, StoreIdentity, WitnessChange, WitnessCommitError,
     WitnessStore, check_witness_changes,

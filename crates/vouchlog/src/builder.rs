@@ -280,6 +280,8 @@ impl LogBuilder {
             Some(objects) => log.publishing(&objects),
             None => log,
         };
+        #[cfg(feature = "postgres")]
+        let log = log.showing();
         if let Some(key) = operator.as_ref().filter(|key| *key.verifying_key() != log.operator_vkey()) {
             // Logged once, with the cause: otherwise a warning for each gateway would blame the gateway's key.
             if !gateways.is_empty() {

@@ -38,6 +38,19 @@ pub struct Log {
     publisher: Option<Arc<Publisher>>,
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a lease can be handed over"))]
     tenancy: Tenancy,
+    #[cfg(feature = "postgres")]
+    _showing: Option<Arc<CheckpointFeed>>,
+}
+
+/// The task that shows a log's checkpoints to its standbys. It ends with the log.
+#[cfg(feature = "postgres")]
+struct CheckpointFeed(tokio::task::JoinHandle<()>);
+
+#[cfg(feature = "postgres")]
+impl Drop for CheckpointFeed {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What keeps other processes from writing to a log's store.
@@ -65,6 +78,10 @@ impl Tenancy {
 #[cfg(feature = "objects")]
 const LAST_PUBLICATION: std::time::Duration = std::time::Duration::from_secs(20);
 
+/// How often it is looked for a checkpoint to show to standbys. The lease is renewed less often.
+#[cfg(feature = "postgres")]
+const SHOW_EVERY: Duration = Duration::from_millis(100);
+
 impl Log {
     pub(crate) fn new(
         engine: vouchlog_sequencer::Engine<Arc<dyn Store>>,
@@ -77,7 +94,27 @@ impl Log {
             #[cfg(feature = "objects")]
             publisher: None,
             tenancy,
+            #[cfg(feature = "postgres")]
+            _showing: None,
         }
+    }
+
+    /// Shows its checkpoints to standbys from now on, if it has any.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn showing(self) -> Self {
+        let Tenancy::Leased(lease) = &self.tenancy else { return self };
+        let (engine, lease) = (self.engine.clone(), Arc::clone(lease));
+        let showing = tokio::spawn(async move {
+            loop {
+                let published = engine.published();
+                lease.show(
+                    engine.sequenced().checkpoint(),
+                    published.as_ref().map(|newest| newest.checkpoint()),
+                );
+                tokio::time::sleep(SHOW_EVERY).await;
+            }
+        });
+        Self { _showing: Some(Arc::new(CheckpointFeed(showing))), ..self }
     }
 
     /// Publishes its checkpoints in an object store from now on.

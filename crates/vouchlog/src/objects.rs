@@ -82,6 +82,12 @@ impl Objects {
         Ok(Arc::new(opened))
     }
 
+    /// The sealed part of a log that another process writes.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn reading(&self, origin: &str, size: u64, sealed: u64) -> Result<ObjectSealed, StoreError> {
+        ObjectSealed::open_for_reading(self.bucket.clone(), origin, Committed { size, sealed })
+    }
+
     /// The sealed part of a log that is being moved to or from here.
     #[cfg(feature = "postgres")]
     pub(crate) fn moving(&self, origin: &str, size: u64, sealed: u64) -> Result<ObjectSealed, StoreError> {

@@ -6,12 +6,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_storage::{Store, StoreError};
-use vouchlog_storage_postgres::{Database, Location, Options, Takeover};
+use vouchlog_storage_postgres::{Database, Location, Options, PostgresView, Takeover};
 
 pub use vouchlog_storage_postgres::{
     Finding, LEASE_TTL, Leader, Lease, LeaseMetrics, RENEW_EVERY, Settings, Severity, no_log,
 };
+
+pub use vouchlog_sequencer::ReplicaError;
+
+/// A log in PostgreSQL that another process leads, for reading.
+pub type Replica = vouchlog_sequencer::Replica<PostgresView>;
 
 /// A log's place in PostgreSQL. Clones share connections.
 #[derive(Clone, Debug)]
@@ -94,6 +100,31 @@ impl Postgres {
     /// As [`Settings::read`].
     pub fn settings(&self) -> Result<Settings, StoreError> {
         Settings::read(&self.database)
+    }
+
+    /// The log `origin`, which `key` signs, for reading while another process leads it. Blocks.
+    ///
+    /// # Errors
+    /// As [`PostgresView::open`].
+    pub fn replica(&self, origin: Origin, key: VerifyingKey) -> Result<Replica, StoreError> {
+        let view = PostgresView::open(&self.database, origin.as_str())?;
+        Ok(Replica::new(view, origin, key))
+    }
+
+    /// The same, for a log whose sealed part is in an object store. Blocks.
+    ///
+    /// # Errors
+    /// As [`PostgresView::open_with`].
+    #[cfg(feature = "objects")]
+    pub fn replica_with(
+        &self,
+        objects: &crate::objects::Objects,
+        origin: Origin,
+        key: VerifyingKey,
+    ) -> Result<Replica, StoreError> {
+        let make = |size, sealed| objects.reading(origin.as_str(), size, sealed);
+        let view = PostgresView::open_with(&self.database, origin.as_str(), objects.url(), make)?;
+        Ok(Replica::new(view, origin, key))
     }
 
     /// Where it is, without a password.

@@ -129,7 +129,7 @@ impl Node {
 
     fn is_standby(&self) -> bool {
         ready_within(self.port, Duration::from_millis(500))
-            .is_some_and(|body| body.contains("this node is a standby"))
+            .is_some_and(|body| body.contains("\r\nvouchlog-role: standby"))
     }
 }
 
@@ -249,8 +249,11 @@ impl World {
     }
 }
 
+/// Whether the node there is ready and leads.
 fn is_ready(port: u16) -> bool {
-    ready_within(port, Duration::from_millis(500)).is_some_and(|body| body.starts_with("HTTP/1.1 200"))
+    ready_within(port, Duration::from_millis(500)).is_some_and(|body| {
+        body.starts_with("HTTP/1.1 200") && body.contains("\r\nvouchlog-role: leader\r\n")
+    })
 }
 
 fn repeat(mut act: impl FnMut()) {

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// An authority in a folder, and what it issued: `NAME.pem` and `NAME.key`.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     folder: PathBuf,
 }
 
 impl Authority {
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         std::fs::write(folder.join("openssl.cnf"), "[req]\ndistinguished_name = dn\n[dn]\n").unwrap();
         let authority = Self { folder: folder.to_owned() };
@@ -20,7 +20,7 @@ impl Authority {
     }
 
     /// A certificate for these names, such as `DNS:localhost`. One of the same name is replaced.
-    pub(super) fn issue(&self, name: &str, names: &str) {
+    pub(crate) fn issue(&self, name: &str, names: &str) {
         let (ca, key) = (self.at("ca.pem"), self.at("ca.key"));
         let names = format!("subjectAltName={names}");
         self.make(name, &["-CA", &ca, "-CAkey", &key], &["basicConstraints=CA:FALSE", &names]);
@@ -46,13 +46,13 @@ impl Authority {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
 
-    pub(super) fn at(&self, file: &str) -> String {
+    pub(crate) fn at(&self, file: &str) -> String {
         self.folder.join(file).to_str().unwrap().to_owned()
     }
 }
 
 /// What curl says of a request: the body and `version status`, or nothing if there was no answer.
-pub(super) fn curl(authority: &Authority, url: &str, more: &[&str]) -> Option<(String, String)> {
+pub(crate) fn curl(authority: &Authority, url: &str, more: &[&str]) -> Option<(String, String)> {
     let mut command = Command::new("curl");
     command.args(["--silent", "--max-time", "30", "--noproxy", "*", "--cacert", &authority.at("ca.pem")]);
     let output =
@@ -63,7 +63,7 @@ pub(super) fn curl(authority: &Authority, url: &str, more: &[&str]) -> Option<(S
 }
 
 /// A handshake by OpenSSL's client, which verifies the server.
-pub(super) fn s_client(authority: &Authority, address: &str, more: &[&str]) -> Output {
+pub(crate) fn s_client(authority: &Authority, address: &str, more: &[&str]) -> Output {
     let mut command = Command::new("openssl");
     command.args([
         "s_client",

@@ -1,16 +1,14 @@
 //! `vouchlog serve`: runs a log.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
 use vouchlog::{
-    EngineError, GuardError, IndexMode, Log, LogBuilder, Offered, OpenError, STRANGERS_HOUSE_LIMITS,
-    StoreError, TreeSize, VerifyingKey, WitnessState, WitnessUrls, connect_witnesses, keys, keys::KeySource,
+    EngineError, GuardError, IndexMode, Log, LogBuilder, Offered, OpenError, StoreError, TreeSize,
+    VerifyingKey, WitnessState, WitnessUrls, connect_witnesses, keys, keys::KeySource,
 };
 
 use super::access::{AccessArgs, OpenAccess};
@@ -25,6 +23,7 @@ use crate::connections;
 use crate::output::{Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
 
+mod opening;
 mod standby;
 mod store;
 
@@ -136,17 +135,25 @@ impl Args {
         });
         let admin = self.strangers.admin_port(transport).await?;
         let mut shutdown = std::pin::pin!(shutdown);
-        let place = self.store.place(&transport.url(address))?;
+        let advertised = self.store.advertised(transport, address)?;
+        let place = self.store.place(&advertised)?;
         let front = Front {
             listener: &listener,
             admin: &admin,
             config: &config,
             tls: tls.as_ref(),
             access: &access.access,
+            hosts: self.access.hosts(),
             output,
+            address: &advertised,
+            security: opening::security(transport),
+            has_house: self.house.is_on(address),
+            policy: self.policy.as_deref().map(super::policy_text).transpose()?,
         };
         let stores = Stores { postgres: place.as_ref(), objects: objects.as_ref() };
         stores.check().await?;
+        // A standby lets callers in, too.
+        let watching = access.watch();
         let opened = self.open(stores, &front, address, shutdown.as_mut()).await?;
         let Some((log, witness_urls)) = opened else { return Ok(Outcome::Fine) };
         let operator_key = self.operator.place(&self.data);
@@ -188,7 +195,6 @@ impl Args {
             "retired": log.retired(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
         output.announce(&words, &answer);
-        let watching = access.watch();
         let server = log
             .server(config)
             .offer(self.offered(&log)?)
@@ -209,64 +215,6 @@ impl Args {
         }
         output.farewell("The log stopped; everything acknowledged is on disk.");
         Ok(end.outcome())
-    }
-
-    /// Opens the log. A node of a log in PostgreSQL waits as a standby while another one leads; `None` if it is to stop meanwhile.
-    async fn open(
-        &self,
-        stores: Stores<'_>,
-        front: &Front<'_>,
-        address: SocketAddr,
-        mut shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
-    ) -> anyhow::Result<Option<(Log, Option<WitnessUrls>)>> {
-        loop {
-            if let Some(place) = stores.postgres {
-                let origin = self.known_origin()?;
-                match standby::wait(place, origin.as_deref(), front, shutdown.as_mut()).await? {
-                    standby::End::Free => {}
-                    standby::End::Stopped => return Ok(None),
-                }
-            }
-            let (builder, witness_urls) = self.builder()?;
-            let builder = stores.apply(builder);
-            let builder = match &self.continues {
-                Some(source) => builder.continues(super::ended::fetch(source).await?),
-                None => builder,
-            };
-            let builder = builder.house(self.house.is_on(address));
-            // Who reaches the house stream from elsewhere is nobody's gateway.
-            let builder = if address.ip().to_canonical().is_loopback() {
-                builder
-            } else {
-                builder.house_limits(STRANGERS_HOUSE_LIMITS)
-            };
-            match builder.await {
-                // Another standby was quicker.
-                Err(
-                    OpenError::Store(StoreError::Leased(reason))
-                    | OpenError::Engine(EngineError::Store(StoreError::Leased(reason))),
-                ) if stores.postgres.is_some() => {
-                    tracing::info!(reason, "another process leads the log");
-                    tokio::time::sleep(standby::POLL).await;
-                }
-                Err(error) => return Err(advise(&error)),
-                Ok(log) => return Ok(Some((log, witness_urls))),
-            }
-        }
-    }
-
-    /// The log's name, as far as it is given or named by its key.
-    fn known_origin(&self) -> anyhow::Result<Option<String>> {
-        if self.origin.is_some() {
-            return Ok(self.origin.clone());
-        }
-        let file = self.data.join("log.key");
-        let key = match &self.key {
-            Some(key) => Some(key.open()?),
-            None if file.exists() => Some(keys::load(&file)?),
-            None => None,
-        };
-        Ok(key.map(|key| key.verifying_key().name().to_string()))
     }
 
     /// What the log's pages take from it until their reader confirms it: its key, and the policy as it was at the start.

@@ -13,7 +13,7 @@ const MAX_DOUBTS: usize = 10;
 const MAX_NAMED: usize = 8;
 
 /// The tiles whose roots make up the partial tiles at a size that is a multiple of 256, by level from the lowest.
-fn tiles_at_edge(size: u64) -> impl Iterator<Item = (u8, std::ops::Range<u64>)> {
+pub(crate) fn tiles_at_edge(size: u64) -> impl Iterator<Item = (u8, std::ops::Range<u64>)> {
     (1u8..8).map_while(move |level| {
         let below = size >> (8 * u32::from(level));
         (below > 0).then_some((level - 1, below & !255..below))

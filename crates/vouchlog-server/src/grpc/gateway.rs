@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use vouchlog_api::{Append, Appender, Error, HouseAppend};
 use vouchlog_proto::v1;
-use vouchlog_runtime::charge;
 use vouchlog_stream::StreamId;
 
-use super::{pipeline, refused};
+use super::pipeline::{self, CallOwner};
+use super::refused;
 use crate::admission::QueueRoom;
 use crate::log::AnyLog;
 use crate::status::status;
@@ -47,7 +47,7 @@ impl v1::gateway_server::Gateway for Gateway {
     ) -> Result<Response<Self::AppendStreamStream>, Status> {
         let room = request.extensions().get::<QueueRoom>().cloned();
         let (log, requests, stopping) = (self.log.clone(), request.into_inner(), self.stopping.clone());
-        let answers = pipeline::answers(log, requests, room, charge::current(), stopping);
+        let answers = pipeline::answers(log, requests, room, CallOwner::current(), stopping);
         Ok(Response::new(answers.boxed()))
     }
 

@@ -15,6 +15,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -25,6 +26,7 @@ use tonic::Status;
 use vouchlog_api::{Append, Appended, Appender, Error, ErrorKind};
 use vouchlog_proto::v1;
 use vouchlog_runtime::charge;
+use vouchlog_runtime::sender::{self, Sender};
 use vouchlog_stream::limits::RECENT_RUNS;
 
 use super::{refused, stopped};
@@ -45,6 +47,23 @@ struct Started {
     _room: Option<Allotment>,
 }
 
+/// Whose call it is. Its requests are answered outside the scope of the call.
+#[derive(Clone)]
+pub(super) struct CallOwner {
+    /// What the call holds at the server, to be charged to the gateway's key.
+    account: Option<Arc<dyn charge::Account>>,
+    sender: Sender,
+}
+
+impl CallOwner {
+    /// That of the request that is being answered.
+    pub(super) fn current() -> Self {
+        static CALLS: AtomicU64 = AtomicU64::new(0);
+        let call = Some(CALLS.fetch_add(1, Ordering::Relaxed));
+        Self { account: charge::current(), sender: Sender { call, ..sender::current() } }
+    }
+}
+
 /// A request and what became of it.
 type Settled = (Started, Result<Appended, Error>);
 
@@ -53,13 +72,13 @@ pub(super) fn answers(
     log: AnyLog,
     requests: impl Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin + 'static,
     room: Option<QueueRoom>,
-    account: Option<Arc<dyn charge::Account>>,
+    owner: CallOwner,
     stopping: CancellationToken,
 ) -> impl Stream<Item = Result<v1::AppendResponse, Status>> + Send + 'static {
     let pipeline = Pipeline {
         log,
         requests,
-        account,
+        owner,
         room,
         waiting: None,
         stopping,
@@ -80,8 +99,7 @@ pub(super) fn answers(
 struct Pipeline<R> {
     log: AnyLog,
     requests: R,
-    /// What the call holds at the server, to be charged to the gateway's key.
-    account: Option<Arc<dyn charge::Account>>,
+    owner: CallOwner,
     /// Where requests take room; none if the server does not bound them.
     room: Option<QueueRoom>,
     /// A request that was read and found no room.
@@ -101,7 +119,7 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
         loop {
             if let Some((request, outcome)) = self.settled.pop_front() {
                 // A call of a key that has its share of calls ends; waiting would keep its place.
-                let is_refused = self.account.as_ref().is_some_and(|account| account.is_refused());
+                let is_refused = self.owner.account.as_ref().is_some_and(|account| account.is_refused());
                 if let Some(wait) = pushback(&outcome)
                     && !is_refused
                     && !self.stopping.is_cancelled()
@@ -166,10 +184,10 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
     }
 
     fn start(&mut self, again: Started) {
-        let (log, account, request) = (self.log.clone(), self.account.clone(), again.request.clone());
+        let (log, owner, request) = (self.log.clone(), self.owner.clone(), again.request.clone());
         let settle = async move {
             // A panic here would tear down the connection with everything else on it.
-            let appending = charge::scope(account, log.append(request));
+            let appending = sender::scope(owner.sender, charge::scope(owner.account, log.append(request)));
             let outcome = AssertUnwindSafe(appending).catch_unwind().await;
             (again, outcome.unwrap_or_else(|_| Err(bug())))
         };

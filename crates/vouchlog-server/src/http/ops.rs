@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{Extensions, HeaderMap, StatusCode, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -139,6 +139,9 @@ pub(super) struct ReadyJson {
     notes: BTreeMap<String, String>,
 }
 
+/// For load balancers that look for the leader among the nodes of a log: what `role` is in the notes.
+const ROLE: HeaderName = HeaderName::from_static("vouchlog-role");
+
 /// Whether this program does what it is for. Send nothing here when it does not.
 ///
 /// What was checked is told on the port for operators, and on ports of this machine's own addresses where there is none.
@@ -158,11 +161,17 @@ pub(super) async fn readyz(State(app): State<App>, extensions: Extensions) -> Re
     }
     let outcome = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
     let checks = readiness.checks.into_iter().map(|check| (check.name, outcome(check.outcome))).collect();
-    let answer = Json(ReadyJson { ready, checks, notes: readiness.notes.into_iter().collect() });
-    if ready {
-        return answer.into_response();
+    let notes: BTreeMap<_, _> = readiness.notes.into_iter().collect();
+    let role = notes.get("role").and_then(|role| HeaderValue::from_str(role).ok());
+    let answer = Json(ReadyJson { ready, checks, notes });
+    let mut answer = match ready {
+        true => answer.into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], answer).into_response(),
+    };
+    if let Some(role) = role {
+        answer.headers_mut().insert(ROLE, role);
     }
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], answer).into_response()
+    answer
 }
 
 /// Metrics in the text format of Prometheus, or of OpenMetrics where `Accept` asks for it.

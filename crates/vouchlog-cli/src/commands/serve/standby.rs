@@ -1,29 +1,54 @@
-//! A node that waits until the leader of its log ends: it is healthy and not ready, refuses requests so that callers try again elsewhere, and
-//! looks at the lease ten times a second.
+//! A node that waits until the leader of its log ends, and serves meanwhile: reads from the shared store, and everything else by passing it on
+//! to the leader. It looks at the lease ten times a second.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `view.rs` | what is seen of the lease |
+//! | `leader.rs` | the connections to the leader |
+//! | `forward.rs` | passing one request on |
+//! | `lanes.rs` | passing on the appends of a call, in order |
+//! | `reading.rs` | the replica that reads are served from |
+//! | `probe.rs` | whether the leader responds |
+//! | `log.rs` | all of it as a log |
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use vouchlog::Error;
-use vouchlog::postgres::{LEASE_TTL, Leader, LeaseMetrics, Postgres};
+use vouchlog::objects::Objects;
+use vouchlog::postgres::{LEASE_TTL, Leader, LeaseMetrics, Postgres, Replica};
 use vouchlog::tls::Tls;
+use vouchlog::{ConnectionSecurity, Offered, Origin, StoreError, VerifyingKey};
 use vouchlog_access::Access;
 use vouchlog_server::{Readiness, Server, ServerConfig};
 
 use crate::advice::Advice;
 use crate::commands::exposure::duplicate;
-use crate::commands::refusing::{Refusal, refuse};
 use crate::commands::strangers::AdminPort;
 use crate::output::Output;
 
-/// How often the lease is looked at.
-pub(super) const POLL: Duration = Duration::from_millis(100);
+mod forward;
+mod lanes;
+mod leader;
+mod log;
+mod metrics;
+mod probe;
+mod reading;
+mod view;
+
+use forward::Forwarder;
+use lanes::Lanes;
+use leader::Leaders;
+use log::StandbyLog;
+use metrics::StandbyMetrics;
+use probe::Reach;
+use reading::Reads;
+pub(super) use view::POLL;
+use view::{LeaseView, look};
 
 /// Where a node serves, which it does as a standby already.
 pub(super) struct Front<'a> {
@@ -32,7 +57,40 @@ pub(super) struct Front<'a> {
     pub(super) config: &'a ServerConfig,
     pub(super) tls: Option<&'a Tls>,
     pub(super) access: &'a Access,
+    /// The names by which web pages may write to it.
+    pub(super) hosts: Vec<String>,
     pub(super) output: Output,
+    /// Where other nodes reach it; may be empty.
+    pub(super) address: &'a str,
+    /// How it connects to them.
+    pub(super) security: ConnectionSecurity,
+    /// Whether it lets callers append to the house stream.
+    pub(super) has_house: bool,
+    /// The policy as it was at the start, which its pages offer.
+    pub(super) policy: Option<String>,
+}
+
+/// The log that a standby follows.
+#[derive(Clone)]
+pub(super) struct SharedLog {
+    pub(super) place: Postgres,
+    pub(super) objects: Option<Objects>,
+    /// The key that signs it. Without one nothing can be verified, and so nothing is read.
+    pub(super) key: Option<VerifyingKey>,
+}
+
+impl SharedLog {
+    /// Opens it for reading. Blocks.
+    fn replica(&self, origin: &str) -> Result<Replica, StoreError> {
+        let foreign = |reason: &str| StoreError::Foreign(reason.to_owned());
+        let key =
+            self.key.clone().ok_or_else(|| foreign("this node does not have the log's key: give --key"))?;
+        let origin = Origin::new(origin).map_err(|error| foreign(&error.to_string()))?;
+        match &self.objects {
+            Some(objects) => self.place.replica_with(objects, origin, key),
+            None => self.place.replica(origin, key),
+        }
+    }
 }
 
 /// Why waiting ended.
@@ -44,85 +102,104 @@ pub(super) enum End {
     Stopped,
 }
 
-/// What a standby saw last.
-#[derive(Clone, Debug)]
-struct LeaseView {
-    leader: Leader,
-    /// Why it could not look again, if so.
-    trouble: Option<String>,
-}
-
-impl LeaseView {
-    fn words(&self) -> String {
-        let leader = &self.leader;
-        let by = if leader.address.is_empty() { "another process" } else { &leader.address };
-        match &self.trouble {
-            None => format!("this node is a standby: {by} leads the log"),
-            Some(trouble) => format!("this node is a standby and cannot see the lease: {trouble}"),
-        }
-    }
-}
-
-/// Waits until no process leads the log.
-pub(super) async fn wait(
-    place: &Postgres,
-    origin: Option<&str>,
-    front: &Front<'_>,
-    mut shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
-) -> anyhow::Result<End> {
-    let first = look(place, origin).await.map_err(|error| {
+/// Who leads a log; none if no process does.
+pub(super) async fn leader(place: &Postgres, origin: Option<&str>) -> anyhow::Result<Option<Leader>> {
+    let looked = look(place, origin).await.map_err(|error| {
         Advice::error(error.to_string(), "see `vouchlog store check` for what the database lacks")
     })?;
-    let Some(leader) = first.filter(|leader| leader.is_held) else { return Ok(End::Free) };
-    let seen = Arc::new(Mutex::new(LeaseView { leader, trouble: None }));
-    announce(front, &seen.lock().clone());
-    let stop = CancellationToken::new();
-    let server = server(front, seen.clone())?;
-    let listener = duplicate(front.listener)?;
-    let serving = server.run(listener, stop.clone().cancelled_owned());
-    let watching = async {
-        let end = tokio::select! {
-            () = watch(place, origin, &seen) => End::Free,
-            () = shutdown.as_mut() => End::Stopped,
-        };
-        stop.cancel();
-        end
-    };
-    // What the standby refuses ends at once, so there is nothing to drain.
-    let ((), end) = tokio::join!(serving, watching);
-    Ok(end)
+    Ok(looked.filter(|leader| leader.is_held))
 }
 
-/// Completes when the lease is free.
-async fn watch(place: &Postgres, origin: Option<&str>, seen: &Mutex<LeaseView>) {
-    loop {
-        tokio::time::sleep(POLL).await;
-        match look(place, origin).await {
-            Ok(Some(leader)) if leader.is_held => *seen.lock() = LeaseView { leader, trouble: None },
-            Ok(_) => return,
+/// A node that serves as a standby until this is dropped. Requests that wait for a leader then are told to come again, so that the node can
+/// serve them itself.
+pub(super) struct Standby {
+    view: watch::Receiver<LeaseView>,
+    stop: CancellationToken,
+    _following: JoinSet<()>,
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Standby {
+    /// Serves as a standby from now on.
+    pub(super) fn start(shared: SharedLog, leader: Leader, front: &Front<'_>) -> anyhow::Result<Self> {
+        announce(front, &leader);
+        let origin = leader.origin.clone();
+        let (sender, view) = watch::channel(LeaseView { leader, trouble: None });
+        let stop = CancellationToken::new();
+        let mut registry = Registry::default();
+        let lease = LeaseMetrics::default();
+        lease.register(&mut registry);
+        let metrics = StandbyMetrics::register(&mut registry);
+        let leaders = Leaders::new(shared.place.clone(), view.clone(), front.address, front.security.clone());
+        let (reads, reach) = (Reads::new(), Reach::new());
+        let offered =
+            Offered { log_vkey: shared.key.as_ref().map(ToString::to_string), policy: front.policy.clone() };
+        let mut following = JoinSet::new();
+        following.spawn(view::follow(shared.place.clone(), origin.clone(), sender, lease));
+        following.spawn(reach.clone().follow(leaders.clone(), view.clone(), metrics.clone()));
+        following.spawn(reads.clone().follow(move || shared.replica(&origin), metrics.clone()));
+        let forwarder = Forwarder { leaders, metrics, stopping: stop.clone() };
+        let log = StandbyLog {
+            lanes: Lanes::new(forwarder.clone()),
+            forwarder,
+            reads: reads.clone(),
+            has_house: front.has_house,
+        };
+        let health = view.clone();
+        let server = Server::new(log, front.config.clone())
+            .offer(offered)
+            .health(move || readiness(&health.borrow(), &reads, &reach))
+            .registry(registry)
+            .access(front.access.clone())
+            .hosts(front.hosts.clone())
+            .tls(front.tls.cloned());
+        let server = front.admin.duplicate()?.of(server);
+        // It goes on until its last request is answered, while the node takes the log over.
+        tokio::spawn(server.run(duplicate(front.listener)?, stop.clone().cancelled_owned()));
+        Ok(Self { view, stop, _following: following })
+    }
+
+    /// Completes when no process leads the log, or the node is to stop.
+    pub(super) async fn released(
+        &mut self,
+        mut shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> End {
+        tokio::select! {
             // No node can take a log over while its database is away.
-            Err(error) => {
-                let before = seen.lock().trouble.replace(error.to_string());
-                if before.is_none() {
-                    tracing::warn!(%error, "the lease on the log cannot be seen");
-                }
+            free = self.view.wait_for(|view| view.trouble.is_none() && !view.leader.is_held) => {
+                // Where nothing is seen any more, a claim shows who leads.
+                drop(free);
+                End::Free
             }
+            () = shutdown.as_mut() => End::Stopped,
         }
     }
 }
 
-async fn look(place: &Postgres, origin: Option<&str>) -> Result<Option<Leader>, vouchlog::StoreError> {
-    let (place, origin) = (place.clone(), origin.map(str::to_owned));
-    let looking = tokio::task::spawn_blocking(move || place.leader(origin.as_deref()));
-    looking.await.unwrap_or_else(|error| Err(vouchlog::StoreError::Io(error.to_string())))
+fn readiness(view: &LeaseView, reads: &Reads, reach: &Reach) -> Readiness {
+    let lag = reads.lag();
+    Readiness::new()
+        .check("leader", reach.check())
+        .check("reads", reads.check())
+        .note("role", "standby")
+        .note("epoch", view.leader.epoch.to_string())
+        .note("leader", view.leader.address.clone())
+        .note("lease", view.words())
+        .note("leader in reach", reach.words())
+        .note("lag entries", lag.entries.to_string())
+        .note("lag seconds", lag.seconds.to_string())
 }
 
-fn announce(front: &Front<'_>, seen: &LeaseView) {
-    let leader = &seen.leader;
+fn announce(front: &Front<'_>, leader: &Leader) {
+    let by = if leader.address.is_empty() { "another process" } else { &leader.address };
     let words = format!(
-        "Standby of the log {}: {}. This node takes over within {} s after that one ends.",
+        "Standby of the log {}: {by} leads it. This node serves its reads, passes everything else on, and takes over within {} s after that one ends.",
         leader.origin,
-        seen.words(),
         LEASE_TTL.as_secs() + 2
     );
     let answer = json!({
@@ -131,35 +208,3 @@ fn announce(front: &Front<'_>, seen: &LeaseView) {
     });
     front.output.announce(&words, &answer);
 }
-
-fn server(front: &Front<'_>, seen: Arc<Mutex<LeaseView>>) -> anyhow::Result<Server> {
-    let mut registry = Registry::default();
-    LeaseMetrics::default().register(&mut registry);
-    let health = seen.clone();
-    let readiness = move || {
-        let seen = health.lock().clone();
-        Readiness::new()
-            .check("role", Err(seen.words()))
-            .note("role", "standby")
-            .note("epoch", seen.leader.epoch.to_string())
-            .note("leader", seen.leader.address)
-    };
-    let server = Server::new(Standby(seen), front.config.clone())
-        .health(readiness)
-        .registry(registry)
-        .access(front.access.clone())
-        .tls(front.tls.cloned());
-    Ok(front.admin.duplicate()?.of(server))
-}
-
-/// A log that refuses everything for now.
-#[derive(Clone)]
-struct Standby(Arc<Mutex<LeaseView>>);
-
-impl Refusal for Standby {
-    fn refusal(&self) -> Error {
-        Error::unavailable(self.0.lock().words())
-    }
-}
-
-refuse!(Standby: Appender, LogReader, Lookup, Watch);

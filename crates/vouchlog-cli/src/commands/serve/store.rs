@@ -1,5 +1,6 @@
 //! Where `vouchlog serve` keeps a log that is not in its data directory, and how it hands that over.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
@@ -8,6 +9,8 @@ use vouchlog::postgres::Postgres;
 use vouchlog::{LogBuilder, StoreError};
 
 use crate::advice::Advice;
+use crate::commands::exposure::Transport;
+use crate::output;
 
 /// The store of a log.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,16 +22,45 @@ pub(super) struct StoreArgs {
     /// Create the log if the database does not hold it. Without this, an empty database is an error: it may be the wrong one, or lost
     #[arg(long, requires = "store")]
     create: bool,
+    /// The URL at which the other nodes of the log reach this one: they pass requests on to it while it leads [default: the address it listens on]
+    #[arg(long, value_name = "URL", requires = "store", env = "VOUCHLOG_ADVERTISE")]
+    advertise: Option<String>,
 }
 
 impl StoreArgs {
     /// The place of the log in PostgreSQL, if there is one. `address` is where this node serves.
     pub(super) fn place(&self, address: &str) -> anyhow::Result<Option<Postgres>> {
         let Some(url) = &self.store else { return Ok(None) };
+        if address.is_empty() {
+            output::warn(
+                "this node listens on every address and names none to the others: while it leads, they cannot pass requests on to it. Give --advertise URL",
+            );
+        }
         let place = Postgres::new(url).with_context(|| {
             Advice::new("--store is not usable", "give a URL such as postgres://USER@HOST/DATABASE")
         })?;
         Ok(Some(place.create(self.create).address(address)))
+    }
+}
+
+impl StoreArgs {
+    /// The URL at which other nodes reach this one, which listens on `address`; empty if none is known.
+    pub(super) fn advertised(&self, transport: Transport, address: SocketAddr) -> anyhow::Result<String> {
+        let Some(url) = &self.advertise else {
+            let is_known = !address.ip().to_canonical().is_unspecified();
+            return Ok(if is_known { transport.url(address) } else { String::new() });
+        };
+        let is_usable = vouchlog_outbound::parse(url).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.username().is_empty()
+        });
+        anyhow::ensure!(
+            is_usable,
+            Advice::new(
+                "--advertise is not usable",
+                "give a URL without a path, such as https://node-a.example.com:6962"
+            )
+        );
+        Ok(url.trim_end_matches('/').to_owned())
     }
 }
 
