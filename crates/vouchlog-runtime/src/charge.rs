@@ -19,25 +19,25 @@ pub trait Account: Send + Sync {
 }
 
 tokio::task_local! {
-    static CURRENT: Arc<dyn Account>;
+    static CURRENT: Option<Arc<dyn Account>>;
 }
 
 /// The account of the request that is being answered; none outside a scope.
 pub fn current() -> Option<Arc<dyn Account>> {
-    CURRENT.try_with(Arc::clone).ok()
+    CURRENT.try_with(Clone::clone).ok().flatten()
 }
 
 /// Does `work` as part of the request with this account, if there is one.
-pub async fn scope<T>(account: Option<Arc<dyn Account>>, work: impl Future<Output = T>) -> T {
-    match account {
-        Some(account) => CURRENT.scope(account, work).await,
-        None => work.await,
-    }
+pub fn scope<F: Future>(account: Option<Arc<dyn Account>>, work: F) -> impl Future<Output = F::Output> {
+    // Not an `async fn`: the work of a request is large, and would be moved once more.
+    CURRENT.scope(account.or_else(current), work)
 }
 
 /// Charges the request that is being answered to a key. False if that key has its share already; true outside a scope.
 pub fn to(key: impl FnOnce() -> String) -> bool {
-    CURRENT.try_with(|account| account.charge(key())).unwrap_or(true)
+    let charged =
+        |account: &Option<Arc<dyn Account>>| account.as_ref().is_none_or(|account| account.charge(key()));
+    CURRENT.try_with(charged).unwrap_or(true)
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ pub fn current() -> Option<Arc<str>> {
 }
 
 /// Does `work` as part of the request with this id.
-pub async fn scope<T>(id: Arc<str>, work: impl Future<Output = T>) -> T {
-    CURRENT.scope(id, work).await
+pub fn scope<F: Future>(id: Arc<str>, work: F) -> impl Future<Output = F::Output> {
+    // Not an `async fn`: the work of a request is large, and would be moved once more.
+    CURRENT.scope(id, work)
 }
 
 /// Does `work`, which does not wait, as part of the request with this id.

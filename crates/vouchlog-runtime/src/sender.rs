@@ -41,8 +41,9 @@ pub fn current() -> Sender {
 }
 
 /// Does `work` as part of a request of this sender.
-pub async fn scope<T>(sender: Sender, work: impl Future<Output = T>) -> T {
-    CURRENT.scope(sender, work).await
+pub fn scope<F: Future>(sender: Sender, work: F) -> impl Future<Output = F::Output> {
+    // Not an `async fn`: the work of a request is large, and would be moved once more.
+    CURRENT.scope(sender, work)
 }
 
 #[cfg(test)]

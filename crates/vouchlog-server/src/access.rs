@@ -67,8 +67,13 @@ pub(crate) async fn require(
             }
             let by_certificate = principal.method() == Method::Certificate;
             parts.extensions.insert(principal);
-            let sender = Sender { by_certificate, ..sender::current() };
-            sender::scope(sender, next.run(Request::from_parts(parts, body))).await
+            let answered = next.run(Request::from_parts(parts, body));
+            if by_certificate {
+                let sender = Sender { by_certificate, ..sender::current() };
+                sender::scope(sender, answered).await
+            } else {
+                answered.await
+            }
         }
         Err(denied) => refused(&parts, role, denied),
     }

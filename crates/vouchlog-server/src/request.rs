@@ -27,7 +27,8 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Whether another node of the log passed the request on.
 pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
-    headers.contains_key(FORWARDED)
+    const NAME: HeaderName = HeaderName::from_static(FORWARDED);
+    headers.contains_key(NAME)
 }
 
 /// Makes trace ids: unpredictable enough to be unique, and without a system call for each.
