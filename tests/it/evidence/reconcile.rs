@@ -129,7 +129,8 @@ async fn a_record_that_is_gone_without_an_erasure_is_named() {
     damage(&world, "DELETE FROM sealed WHERE record = (SELECT n FROM record WHERE id = 'r-over')").await;
     let (code, said) = world.ask(&["reconcile"]);
     assert_eq!((code, &said["vault"]["unreadable_not_owed"]), (0, &1.into()), "{said}");
-    damage(&world, "UPDATE content_piece SET bytes = substr(bytes, 1, 20) WHERE record = (SELECT n FROM record WHERE id = 'r-owed')").await;
+    // A piece of its content is lost.
+    damage(&world, "DELETE FROM content_piece WHERE n = (SELECT max(p.n) FROM content_piece p JOIN record r ON r.n = p.record WHERE r.id = 'r-owed')").await;
     let (code, said) = world.ask(&["reconcile"]);
     assert_eq!((code, said["findings"].as_array().unwrap().len()), (1, 1), "{said}");
     let found = &said["findings"][0];
