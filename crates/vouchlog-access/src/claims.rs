@@ -74,7 +74,7 @@ impl Claims {
 }
 
 impl Claims {
-    /// The same of a person who signed in: nobody is a client, whoever's program the token was issued through.
+    /// The same of a person who signed in: a client id never matches a person, no matter which program the token was issued through.
     pub(crate) fn are_of_person(&self, subject: &SubjectEntry) -> bool {
         subject.client_id.is_none() && self.are_of(subject)
     }

@@ -172,7 +172,7 @@ impl Provider {
         let keys = self.linked("jwks_uri", &discovery.jwks_uri)?;
         let endpoints = match self.issuer.sign_in {
             None => None,
-            // Tokens are checked all the same.
+            // Tokens are still checked.
             Some(_) => self.endpoints(&discovery).unwrap_or_else(|why| {
                 tracing::error!(issuer = self.issuer.issuer, why, "people cannot sign in at this provider");
                 None

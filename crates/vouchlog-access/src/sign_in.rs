@@ -41,7 +41,7 @@ pub struct SignInPlace {
     pub name: String,
 }
 
-/// A sign-in that was begun. Whoever has it and the provider's answer can finish it: it is for the browser that began, alone.
+/// A sign-in that was begun. Together with the provider's answer it completes the sign-in, so only the browser that began may hold it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingSignIn {
     issuer: String,

@@ -52,7 +52,7 @@ pub struct OpenCase {
     /// The person or team that it is with; without it, the caller.
     #[serde(default)]
     pub owner: Option<String>,
-    /// Why it is opened, as it goes on record. It must not name a person.
+    /// Why it is opened, as the log records it. It must not name a person.
     pub reason: String,
 }
 
@@ -67,7 +67,7 @@ pub struct AddToCase {
     pub case: String,
     /// What is added. The tenant must have it.
     pub item: CaseItem,
-    /// Why, as it goes on record.
+    /// Why, as the log records it.
     pub reason: String,
 }
 
@@ -80,7 +80,7 @@ pub struct NoteCase {
     pub tenant: Option<String>,
     /// The name of the case.
     pub case: String,
-    /// The note, as it goes on record: one line, which must not name a person.
+    /// The note, as the log records it: one line, which must not name a person.
     pub note: String,
 }
 
@@ -93,7 +93,7 @@ pub struct CloseCase {
     pub tenant: Option<String>,
     /// The name of the case.
     pub case: String,
-    /// Why, as it goes on record: the outcome.
+    /// Why, as the log records it: the outcome.
     pub reason: String,
 }
 

@@ -67,7 +67,7 @@ pub struct DecideFindings {
     pub records: Vec<RecordId>,
     /// What is decided.
     pub state: FindingState,
-    /// The reason, as it goes on record: a ticket or a document. It must not name a person.
+    /// The reason, as the log records it: a ticket or a document. It must not name a person.
     pub reason: String,
     /// Of an accepted risk: until when, in milliseconds since 1970-01-01 UTC.
     #[serde(default)]

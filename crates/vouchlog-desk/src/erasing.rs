@@ -174,7 +174,7 @@ pub struct Erase {
     pub tenant: Option<String>,
     /// What.
     pub target: Target,
-    /// Why it is lawful, as a citation. It goes on record, so it must not name a person.
+    /// Why it is lawful, as a citation. The log records it, so it must not name a person.
     pub basis: String,
     /// Of a person: the names that were confirmed, as a plan found them. If the records have the person by another name meanwhile, nothing is
     /// erased. If it is left out, every person that is found is erased.

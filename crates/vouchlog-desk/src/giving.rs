@@ -37,12 +37,12 @@ pub struct Present {
     pub record: RecordId,
     /// The fields, as JSON pointers. It must have all of them.
     pub fields: Vec<String>,
-    /// The reason, as it goes on record.
+    /// The reason, as the log records it.
     pub basis: String,
     /// Where the proofs come from.
     #[serde(default)]
     pub proofs: ProofsFrom,
-    /// To whom they are given, as it goes on record.
+    /// To whom they are given, as the log records it.
     #[serde(default)]
     pub recipient: Option<String>,
 }
@@ -103,9 +103,9 @@ pub struct BundleSession {
     pub session: String,
     /// The fields, as JSON pointers: of each record, those that it has.
     pub fields: Vec<String>,
-    /// The reason, as it goes on record.
+    /// The reason, as the log records it.
     pub basis: String,
-    /// To whom they are given, as it goes on record.
+    /// To whom they are given, as the log records it.
     #[serde(default)]
     pub recipient: Option<String>,
 }

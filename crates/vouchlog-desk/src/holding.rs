@@ -20,7 +20,7 @@ pub struct PlaceHold {
     pub tenant: Option<String>,
     /// The hold's name: the case.
     pub name: String,
-    /// Why, as it goes on record.
+    /// Why, as the log records it.
     pub reason: String,
     /// These records. Either these or facets are given.
     #[serde(default)]
@@ -76,7 +76,7 @@ pub struct LiftHold {
     pub tenant: Option<String>,
     /// The hold's name.
     pub name: String,
-    /// Why, as it goes on record.
+    /// Why, as the log records it.
     pub reason: String,
 }
 

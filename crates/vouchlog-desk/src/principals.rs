@@ -13,7 +13,7 @@ use crate::local::LocalDesk;
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantPrincipal {
-    /// The principal's name, as it goes on record.
+    /// The principal's name, as the log records it.
     pub name: String,
     /// Names of its roles.
     pub roles: Vec<String>,

@@ -58,11 +58,11 @@ pub enum CaseStep {
 /// What to do to a case of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseChange<'a> {
-    /// The name of the case. It goes on record, so it must not name a person.
+    /// The name of the case. The log records it, so it must not name a person.
     pub case: &'a str,
     /// What is done.
     pub done: CaseStep,
-    /// The reason, or the note. It goes on record, so it must not name a person.
+    /// The reason, or the note. The log records it, so it must not name a person.
     pub text: &'a str,
 }
 

@@ -27,7 +27,7 @@ pub struct FindingDecision<'a> {
     pub records: &'a [RecordId],
     /// What is decided.
     pub state: FindingState,
-    /// The reason. It goes on record, so it must not name a person.
+    /// The reason. The log records it, so it must not name a person.
     pub reason: &'a str,
     /// Of an accepted risk: until when, in milliseconds since 1970-01-01 UTC.
     pub until: Option<i64>,

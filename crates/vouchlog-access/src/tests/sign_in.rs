@@ -159,7 +159,7 @@ async fn an_id_token_with_one_thing_wrong_signs_nobody_in() {
     assert_eq!(world.signed_in(&json!({ "exp": super::NOW - 31 })).await.unwrap_err(), Denied::Expired);
     assert!(world.signed_in(&json!({ "aud": ["console", "other"], "azp": "console" })).await.is_ok());
 
-    // Not a principal here: no group of the file, and a client is not a person, whoever it issued the token through.
+    // Not principals here: a group that the file does not have, and a person by the id of the client that the token was issued through.
     let stranger =
         world.signed_in(&json!({ "groups": ["staff"], "azp": "console", "client_id": "console" })).await;
     assert!(world.access.account(&stranger.unwrap()).unwrap_err().is_forbidden());
@@ -261,7 +261,7 @@ async fn answers_of_a_provider_are_bounded_and_lead_nowhere_else() {
         assert_eq!(refused.is_passing(), is_passing, "{answer:?}: {refused}");
     }
     assert!(world.provider.redeemed().iter().all(|sent| !sent.starts_with("GET")));
-    // Discovery that leads elsewhere: nobody is sent there, and tokens are checked all the same.
+    // Discovery names an endpoint on another host: no browser is sent there, and tokens are still checked.
     for (member, url) in [
         ("authorization_endpoint", json!("http://evil.example/authorize")),
         ("authorization_endpoint", json!("javascript:alert(1)")),

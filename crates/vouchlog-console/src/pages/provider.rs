@@ -30,7 +30,7 @@ use crate::returns::NotTaken;
 use crate::visitor::cookie;
 use crate::visits::{Credential, Full};
 
-/// Why nobody is signed in.
+/// Why the sign-in failed.
 struct Refused(StatusCode, String);
 
 /// The name of the cookie that a sign-in waits in.

@@ -35,11 +35,11 @@ pub struct PresentationRequest<'a> {
     pub rows: &'a [Row],
     /// The fields, as JSON pointers.
     pub paths: &'a [String],
-    /// The reason, as it goes on record.
+    /// The reason, as the log records it.
     pub basis: &'a str,
     /// What kind of disclosure it is.
     pub scope: DisclosureScope,
-    /// To whom the fields are given, as it goes on record.
+    /// To whom the fields are given, as the log records it.
     pub recipient: Option<&'a str>,
 }
 

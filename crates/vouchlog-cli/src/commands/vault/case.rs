@@ -82,7 +82,7 @@ enum What {
     },
 }
 
-/// What goes on record.
+/// What the log records.
 #[derive(clap::Args)]
 struct RecordedArgs {
     /// The reason: a ticket or a document. It is recorded in the log, so it should not name a person

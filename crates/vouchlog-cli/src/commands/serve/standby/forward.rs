@@ -107,7 +107,7 @@ impl Forwarder {
     /// Whether a request may be passed on.
     ///
     /// # Errors
-    /// Says why not.
+    /// The reason why not.
     pub(super) fn check(&self, sender: &Sender, authority: Authority) -> Result<(), Error> {
         if sender.is_forwarded {
             let words = self.leaders.view().words();
@@ -164,7 +164,7 @@ impl Forwarder {
     /// Waits before the next attempt.
     ///
     /// # Errors
-    /// What the caller is told when there is none.
+    /// The error for the caller, when no time is left for another attempt.
     pub(super) async fn wait(&self, attempts: &mut Attempts, error: Error) -> Result<(), Error> {
         let wait = attempts.backoff.next_wait();
         if self.stopping.is_cancelled() {

@@ -20,7 +20,7 @@ const MAX_CONNECTIONS: usize = 12;
 /// What callers are told to wait when all of them are taken.
 const BUSY: Duration = Duration::from_millis(100);
 
-/// The way to whoever leads the log. Clones share connections.
+/// Connections to the node that leads the log. Clones share them.
 #[derive(Clone)]
 pub(super) struct Leaders(Arc<Inner>);
 
