@@ -6,13 +6,13 @@ use vouchlog_grading::Context;
 use vouchlog_record::{FindingDecision as Recorded, RecordId};
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{
-    Access, Facet, FindingDecision, Operation, Order, PendingDecision, Query, ReadRecord, Row, VaultError,
-    read_facts,
+    Access, FindingDecision, Operation, PendingDecision, ReadRecord, VaultError, read_facts,
 };
 
 use crate::ask::Ask;
 use crate::bounds;
 use crate::error::DeskError;
+use crate::events::EventQuery;
 use crate::local::LocalDesk;
 
 /// What was decided about a finding.
@@ -189,25 +189,17 @@ impl Ask for ListDecisions {
     }
 
     async fn answer(self, desk: &LocalDesk, access: &Access) -> Result<DecisionRows, DeskError> {
-        let limit = bounds::listed(self.limit)?;
-        let mut facets = Vec::new();
-        if let Some(record) = &self.record {
-            desk.vault().row(access, record).await?;
-            facets.push((Facet::Refers, record.as_str().to_owned()));
-        }
-        let query = Query {
-            facets,
+        let query = EventQuery {
+            kind: StatementKind::Finding,
             tenant: self.tenant,
-            kinds: vec![StatementKind::Finding],
-            order: Order::NewestFirst,
-            after: bounds::place(self.after.as_deref())?,
-            limit,
-            ..Query::default()
+            record: self.record,
+            from: None,
+            to: None,
+            after: self.after,
+            limit: self.limit,
         };
         // Records of this kind also state findings of auditors and of collectors: a page may have fewer decisions than it looks through.
-        let rows = desk.vault().find(access, &query).await?;
-        let next = bounds::next(&rows, limit, Row::cursor);
-        let read = read_facts(desk.vault(), access, rows, &Context::default()).await?;
+        let (read, next) = query.page(desk, access).await?;
         Ok(DecisionRows { decisions: read.into_iter().filter_map(decision).collect(), next })
     }
 }

@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vouchlog_grading::Context;
-use vouchlog_record::{DisclosureScope, Facet, Field, RecordId};
+use vouchlog_record::{DisclosureScope, Field, RecordId};
 use vouchlog_stream::StatementKind;
-use vouchlog_vault::{Access, Operation, Order, Query, ReadRecord, Row, read_facts};
+use vouchlog_vault::{Access, Operation, ReadRecord};
 
 use crate::ask::Ask;
-use crate::bounds;
 use crate::error::DeskError;
+use crate::events::EventQuery;
 use crate::local::LocalDesk;
 
 /// The disclosures, the newest first. With a record: who read that one, or was given fields of it.
@@ -88,26 +87,16 @@ impl Ask for ListDisclosures {
     }
 
     async fn answer(self, desk: &LocalDesk, access: &Access) -> Result<DisclosureRows, DeskError> {
-        let limit = bounds::listed(self.limit)?;
-        let mut facets = Vec::new();
-        if let Some(record) = &self.record {
-            // A record that the caller has no access to is as if it were not there.
-            desk.vault().row(access, record).await?;
-            facets.push((Facet::Refers, record.as_str().to_owned()));
-        }
-        let query = Query {
-            facets,
+        let query = EventQuery {
+            kind: StatementKind::Disclosure,
             tenant: self.tenant,
-            kinds: vec![StatementKind::Disclosure],
+            record: self.record,
             from: self.from,
             to: self.to,
-            order: Order::NewestFirst,
-            after: bounds::place(self.after.as_deref())?,
-            limit,
+            after: self.after,
+            limit: self.limit,
         };
-        let rows = desk.vault().find(access, &query).await?;
-        let next = bounds::next(&rows, limit, Row::cursor);
-        let read = read_facts(desk.vault(), access, rows, &Context::default()).await?;
+        let (read, next) = query.page(desk, access).await?;
         Ok(DisclosureRows { disclosures: read.into_iter().map(DisclosureRow::from).collect(), next })
     }
 }

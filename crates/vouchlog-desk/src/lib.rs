@@ -20,6 +20,7 @@ mod disclosures;
 mod drawing;
 mod erasing;
 mod error;
+mod events;
 mod exporting;
 mod findings;
 mod giving;
