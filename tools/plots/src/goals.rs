@@ -89,6 +89,13 @@ const GOALS: &[Goal] = &[
         Ratio(("log-plain-add", RATE), ("peer-add", RATE)),
         1.0,
     ),
+    goal(
+        "audit over HTTP, beside a peer",
+        AtLeast(3.0),
+        " times as fast",
+        Ratio(("log-plain-peer-audit", "/seconds"), ("log-plain-audit", "/seconds")),
+        1.0,
+    ),
     goal("full tiles", AtLeast(25_000.0), "/s", Of(("reads-figures", "/tiles_per_second")), 1.0),
     goal("full tiles, p99", AtMost(3.0), " ms", Of(("reads-figures", "/tile_p99_ms")), 1.0),
     goal("a witness", AtLeast(5_000.0), " heads/s", Of(("witness-http", RATE)), 1.0),

@@ -92,6 +92,7 @@ const TABLES: &[Table] = &[
             ("16, HTTP", "witness-few"),
             ("1, HTTP: each head waits for the one before", "witness-one"),
             ("64, HTTP, with an ML-DSA-44 key beside the Ed25519 key", "witness-ml-dsa"),
+            ("a peer, 64, HTTP", "peer-witness"),
         ],
     },
     Table {
@@ -113,7 +114,8 @@ const TABLES: &[Table] = &[
             ("lookup index", "log-indexed-indexed"),
             ("kill -9, then `serve` until `/readyz` answers 200", "log-indexed-restart"),
             ("`vouchlog fsck`", "log-indexed-fsck"),
-            ("`vouchlog audit` over HTTP", "log-indexed-audit"),
+            ("`vouchlog audit` over HTTP", "log-plain-audit"),
+            ("a peer's audit of the same log over HTTP", "log-plain-peer-audit"),
         ],
     },
 ];
