@@ -229,7 +229,7 @@ impl Assembler {
             return Ok(());
         }
         let digest = (self.naming)(&identity::encode(&item));
-        let part = Part::new(item, reading, lot.clone(), digest);
+        let mut part = Part::new(item, reading, lot.clone(), digest);
         if let Some((trace, span)) = part.span_key() {
             match self.memory.knows(trace, span, Account::of(&part)) {
                 memory::Known::Not => {}
@@ -262,6 +262,7 @@ impl Assembler {
             Open::new(now, lot.position)
         });
         open.last = open.last.max(now);
+        part.forget_what_was_read();
         let size = part.size;
         match open.add(part) {
             open::Added::New => {

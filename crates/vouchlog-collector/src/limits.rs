@@ -60,6 +60,9 @@ pub const MAX_DEPTH: usize = 32;
 /// Longest string of an attribute, in bytes: 2 MiB. Longer ones are truncated, and the record shows it.
 pub const MAX_STRING: usize = 2 * 1024 * 1024;
 
+/// Longest value of an attribute that waits with its span, in bytes as it lies in memory. Of a longer one only what it states does.
+pub const MAX_ATTRIBUTE_KEPT: usize = 512;
+
 /// Highest index of a flattened array such as `llm.input_messages.7.message.role`.
 pub const MAX_INDEX: usize = 4_096;
 

@@ -1,6 +1,7 @@
 //! What is remembered of done traces, so that a duplicate is known and a late part finds its record.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -143,14 +144,14 @@ impl Remembered {
 /// Bounded; the oldest are forgotten first.
 pub(crate) struct Memory {
     most: usize,
-    entries: BTreeMap<Key, Remembered>,
-    order: VecDeque<Key>,
+    entries: BTreeMap<Arc<Key>, Remembered>,
+    order: VecDeque<Arc<Key>>,
     /// Bytes of all keys.
     bytes: usize,
     next: u64,
     /// How many events are remembered by the digest of their first encoding.
     of_version_1: usize,
-    changed: BTreeSet<Key>,
+    changed: BTreeSet<Arc<Key>>,
 }
 
 /// What changed of what is remembered, to be kept with everything else that must survive: keys with what is known under them now.
@@ -173,26 +174,26 @@ impl Memory {
         let mut unread = 0;
         for (key, value) in kept {
             match (postcard::from_bytes(&key), Remembered::from_bytes(&value)) {
-                (Ok(key), Some(value)) => drop(self.entries.insert(key, value)),
+                (Ok(key), Some(value)) => drop(self.entries.insert(Arc::new(key), value)),
                 _ => unread += 1,
             }
         }
-        let mut order: Vec<(u64, &Key)> =
+        let mut order: Vec<(u64, &Arc<Key>)> =
             self.entries.iter().map(|(key, known)| (known.number, key)).collect();
         order.sort_unstable();
         self.next = order.last().map_or(0, |(number, _)| number.saturating_add(1));
         self.order = order.into_iter().map(|(_, key)| key.clone()).collect();
-        self.bytes = self.order.iter().map(Key::size).sum();
-        self.of_version_1 = self.order.iter().filter(|key| matches!(key, Key::EventOfVersion1(_))).count();
+        self.bytes = self.order.iter().map(|key| key.size()).sum();
+        self.of_version_1 = self.order.iter().filter(|key| matches!(***key, Key::EventOfVersion1(_))).count();
         unread
     }
 
     /// What changed since the last call.
     pub(super) fn changes(&mut self) -> MemoryChanges {
         let changed = std::mem::take(&mut self.changed);
-        let change = |key: Key| {
+        let change = |key: Arc<Key>| {
             let known = self.entries.get(&key).map(Remembered::to_bytes);
-            (postcard::to_stdvec(&key).expect("it is made of texts"), known)
+            (postcard::to_stdvec(&*key).expect("it is made of texts"), known)
         };
         changed.into_iter().map(change).collect()
     }
@@ -225,7 +226,7 @@ impl Memory {
         let of_trace = self
             .entries
             .range(from..)
-            .take_while(|(key, _)| matches!(key, Key::Span(known, _) if known == trace));
+            .take_while(|(key, _)| matches!(&***key, Key::Span(known, _) if known == trace));
         of_trace.into_iter().any(|(_, known)| known.record.is_some())
     }
 
@@ -249,6 +250,7 @@ impl Memory {
 
     pub(super) fn remember(&mut self, entries: Vec<MemoryEntry>) {
         for MemoryEntry { key, account, record, times } in entries {
+            let key = Arc::new(key);
             self.changed.insert(key.clone());
             match self.entries.get_mut(&key) {
                 Some(known) => {
@@ -268,7 +270,7 @@ impl Memory {
         while self.order.len() > self.most || self.bytes > MAX_REMEMBERED_BYTES {
             let Some(key) = self.order.pop_front() else { break };
             self.bytes -= key.size();
-            self.of_version_1 -= usize::from(matches!(key, Key::EventOfVersion1(_)));
+            self.of_version_1 -= usize::from(matches!(*key, Key::EventOfVersion1(_)));
             self.entries.remove(&key);
             self.changed.insert(key);
         }

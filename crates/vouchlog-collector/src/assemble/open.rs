@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::times::{StatedTimes, Times};
 use super::{Config, Delivery, Done};
 use crate::dialect::{Reading, Role};
-use crate::intake::Item;
+use crate::intake::{Item, size_of_value};
+use crate::limits::MAX_ATTRIBUTE_KEPT;
 
 /// An item, and what it says.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,20 @@ impl Part {
     pub(crate) fn new(item: Item, reading: Reading, lot: Arc<Delivery>, digest: [u8; 16]) -> Self {
         let size = item.size() + reading.size();
         Self { item, reading, lot, size, digest }
+    }
+
+    /// Lets go of long values of attributes, which wait in the reading already: from here on an item is asked for names and short
+    /// values only, and an exception for its message.
+    pub(super) fn forget_what_was_read(&mut self) {
+        let attributes = match &mut self.item {
+            Item::Span(span) => &mut span.attributes,
+            Item::Event(event) if self.reading.role != Role::Exception => &mut event.attributes,
+            _ => return,
+        };
+        for value in attributes.values_mut().filter(|value| size_of_value(value) > MAX_ATTRIBUTE_KEPT) {
+            *value = Value::Null;
+        }
+        self.size = self.item.size() + self.reading.size();
     }
 
     /// Trace and span of a span.

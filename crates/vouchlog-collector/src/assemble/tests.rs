@@ -371,3 +371,16 @@ fn a_conversation_is_the_session_where_none_is_named() {
     assert_eq!(session(json!({ "gen_ai.conversation.id": "conv-1", "session.id": "s-1" })), "s-1");
     assert_eq!(session(json!({})), Value::Null);
 }
+
+#[test]
+fn a_long_text_waits_once_and_is_in_the_record() {
+    let text = "x".repeat(100_000);
+    let asked = json!([{ "role": "user", "parts": [{ "type": "text", "content": text }] }]).to_string();
+    let call = chat((1, 2, 0), (0, 30), json!({ "gen_ai.input.messages": asked, "vendor.note": text }));
+    let mut assembler = Assembler::new(Config::default(), naming());
+    assembler.feed(vec![call], &Delivery::at(at(0)));
+    assert!((200_000..210_000).contains(&assembler.bytes), "{}", assembler.bytes);
+    let record = json(&assembler.tick(at(61)).records[0]);
+    assert_eq!(record["input"]["content"][0]["parts"][0]["content"], text, "{record:#}");
+    assert_eq!(record["otel"]["parts"][0]["attributes"]["vendor.note"], text);
+}
