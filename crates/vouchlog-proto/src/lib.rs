@@ -23,6 +23,7 @@
 //! # Ok::<(), vouchlog_proto::ConvertError>(())
 //! ```
 
+pub mod codec;
 mod convert;
 pub mod limits;
 pub mod reason;

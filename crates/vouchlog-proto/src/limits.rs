@@ -9,9 +9,11 @@ const MAX_STATEMENT_BYTES: usize = 43;
 
 /// The longest request that a log reads: the most statements, the longest note, and room for the few numbers beside them.
 /// Unknown fields can make a legal message longer; no client sends them. About 754 KiB.
-///
-/// It also bounds the memory that a hostile request takes: its smallest statements are 2 bytes and 48 once decoded.
 pub const MAX_REQUEST_BYTES: usize = MAX_STATEMENTS * MAX_STATEMENT_BYTES + MAX_NOTE_BYTES + 1024;
+
+/// The most fields of a message, each element of a list counted: twice the most statements. It bounds the memory that a hostile message
+/// takes, whose smallest statements have 2 bytes, and 48 once decoded.
+pub const MAX_FIELDS: usize = 2 * MAX_STATEMENTS;
 
 /// The longest request that a witness reads. As a message each is shorter than as the text it is over HTTP.
 pub const MAX_WITNESS_REQUEST_BYTES: usize = MAX_ADD_CHECKPOINT_BYTES;

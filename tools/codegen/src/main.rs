@@ -58,6 +58,7 @@ fn generate(protos: &Path, out: &Path) -> Result<()> {
         .out_dir(out)
         // Digests and hashes are slices of the message they came in, not one allocation each.
         .bytes(".")
+        .codec_path("crate::codec::BoundedCodec")
         .emit_rerun_if_changed(false)
         .compile_fds_with_config(descriptors, config)
         .context("the code cannot be generated")
