@@ -79,9 +79,7 @@ async fn run(cli: Cli) -> Result<bool> {
     let settings = Settings { program, only: cli.only, lasts, is_short: cli.short };
     let judges_latency = !cli.short;
     let report = vouchlog_attack::run(&settings, |row| {
-        let faults = row.faults(judges_latency);
-        let verdict = if faults.is_empty() { "holds".to_owned() } else { faults.join("; ") };
-        eprintln!("{} / {}: {verdict}", row.class, row.name);
+        eprintln!("{} / {}: {}", row.class, row.name, row.verdict(judges_latency));
     });
     let report = report.await?;
     show("attacks", &(report.markdown(), report.json()), (cli.json, cli.report.as_deref()))?;

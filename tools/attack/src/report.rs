@@ -27,6 +27,8 @@ pub struct Row {
     pub name: String,
     /// What was attacked.
     pub target: Target,
+    /// How often it was carried out; the figures are of the last time.
+    pub attempts: u32,
     /// What the attack sent.
     pub sent: u64,
     /// What the good client met just before; nothing for commands.
@@ -66,6 +68,13 @@ impl Row {
         }
         faults
     }
+
+    /// The faults in one line, or that there are none.
+    pub fn verdict(&self, judges_latency: bool) -> String {
+        let faults = self.faults(judges_latency);
+        let verdict = if faults.is_empty() { "holds".to_owned() } else { faults.join("; ") };
+        if self.attempts == 1 { verdict } else { format!("{verdict} (attempt {})", self.attempts) }
+    }
 }
 
 /// A whole run.
@@ -96,8 +105,7 @@ impl Report {
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         );
         for row in &self.rows {
-            let faults = row.faults(self.judges_latency);
-            let verdict = if faults.is_empty() { "holds".to_owned() } else { faults.join("; ") };
+            let verdict = row.verdict(self.judges_latency);
             let pair = |of: fn(&Experience) -> f64| match (&row.before, &row.during) {
                 (Some(before), Some(during)) if of(before) > 0.0 => {
                     format!("{:.1} → {:.1}", of(before), of(during))
@@ -150,6 +158,7 @@ impl Report {
             .map(|row| {
                 json!({
                     "class": row.class, "attack": row.name, "target": row.target.name(), "sent": row.sent,
+                    "attempts": row.attempts,
                     "before": met(&row.before), "during": met(&row.during), "growth_bytes": row.growth,
                     "resident_bytes": row.resident,
                     "descriptors": row.descriptors, "faults": row.faults(self.judges_latency),
@@ -170,6 +179,7 @@ mod tests {
             class: "c",
             name: "n".into(),
             target: Target::Log,
+            attempts: 1,
             sent: 1,
             before: met(before),
             during: met(during),
@@ -186,6 +196,14 @@ mod tests {
         assert!(row(30.0, 59.0).faults(true).is_empty(), "within twice");
         assert_eq!(row(30.0, 61.0).faults(true), ["p99 of read 30.0 → 61.0 ms"]);
         assert!(row(30.0, 61.0).faults(false).is_empty());
+    }
+
+    #[test]
+    fn a_verdict_names_the_attempt_that_it_is_of() {
+        assert_eq!(row(2.0, 19.0).verdict(true), "holds");
+        let second = |during| Row { attempts: 2, ..row(30.0, during) };
+        assert_eq!(second(31.0).verdict(true), "holds (attempt 2)");
+        assert_eq!(second(61.0).verdict(true), "p99 of read 30.0 → 61.0 ms (attempt 2)");
     }
 
     #[test]
