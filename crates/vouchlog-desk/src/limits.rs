@@ -65,6 +65,9 @@ pub const CALLS_AT_ONCE: usize = 8;
 /// Those of one principal: so few that one that asks for much keeps nobody else waiting.
 pub const CALLS_OF_ONE: usize = 2;
 
+/// Requests at a time on one HTTP/2 connection: a console and a program have a few under way.
+pub const REQUESTS_OF_CONNECTION: u32 = 32;
+
 /// Callers that are recognised at a time. Others wait, and cost no more than a place in the line.
 pub const RECOGNISED_AT_ONCE: usize = 32;
 

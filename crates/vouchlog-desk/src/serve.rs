@@ -21,7 +21,7 @@ use utoipa::openapi::OpenApi;
 use vouchlog_access::{Access as Callers, Account, CertificateNames, Denied, Person, Principal};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_runtime::{Readiness, charge, request_id};
-use vouchlog_server::{Problem, Server, ServerConfig, read_body, refusal};
+use vouchlog_server::{Problem, Server, ServerConfig, own_turn, read_body, refusal};
 use vouchlog_vault::{Access, Token, VaultError};
 
 use crate::ask::{Ask, carry_out};
@@ -36,7 +36,9 @@ use crate::giving::{BundleSession, Present};
 use crate::holding::{LiftHold, ListHolds, PlaceHold};
 use crate::identities::{ListIdentities, ShowIdentity};
 use crate::keeping::{CountRecords, ListRetention, SetRetention};
-use crate::limits::{CALL_TIMEOUT, MAX_REQUEST_BYTES, RECOGNISED_AT_ONCE, TURN_PATIENCE};
+use crate::limits::{
+    CALL_TIMEOUT, MAX_REQUEST_BYTES, RECOGNISED_AT_ONCE, REQUESTS_OF_CONNECTION, TURN_PATIENCE,
+};
 use crate::listing::ListSessions;
 use crate::local::LocalDesk;
 use crate::principals::{GrantPrincipal, ListPrincipals, RevokePrincipal};
@@ -106,7 +108,8 @@ impl Service {
                 None => readiness,
             }
         };
-        let config = ServerConfig { request_timeout: CALL_TIMEOUT, ..config };
+        let max_streams_per_connection = config.max_streams_per_connection.min(REQUESTS_OF_CONNECTION);
+        let config = ServerConfig { request_timeout: CALL_TIMEOUT, max_streams_per_connection, ..config };
         let server = Server::routes(routes, Router::new(), config).describe(document);
         server.health(health).access(self.callers.clone())
     }
@@ -205,8 +208,10 @@ impl From<CallerError> for Refused {
 async fn handle<A: Ask>(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
     let certificate = parts.extensions.get::<CertificateNames>();
-    // What it takes to recognise a caller is not kept while the body arrives.
+    // What it takes to recognise a caller is not kept while the body arrives. A connection has one recognised at a time, so that a hundred
+    // requests on it do not stand before the single one of another.
     let access = {
+        let _own = own_turn(&parts.extensions).await;
         let _place = service.recognising.acquire().await;
         Box::pin(service.caller(&parts.headers, certificate)).await?
     };

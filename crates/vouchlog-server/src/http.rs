@@ -69,6 +69,7 @@ pub(crate) struct Operations {
 }
 
 pub use self::explorer::explorer_router;
+pub use self::heavy::own_turn;
 
 /// All routes of a log.
 pub(crate) fn log_router(log: AnyLog, shown: PageSources, operations: Operations) -> Router {

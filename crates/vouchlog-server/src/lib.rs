@@ -55,7 +55,7 @@ pub use access::refusal;
 pub use config::ServerConfig;
 pub use explorer::{ExplorerFile, OFFERED_POLICY, OFFERED_VKEY, Offered, explorer_files};
 pub use health::Health;
-pub use http::explorer_router;
+pub use http::{explorer_router, own_turn};
 pub use log::ServedLog;
 pub use peer::{Peer, PeerCertificate};
 pub use problem::Problem;

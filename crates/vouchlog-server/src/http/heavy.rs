@@ -22,7 +22,7 @@ static TURNS: LazyLock<Semaphore> =
 /// The turn of a request with these extensions among those of its connection. A connection has one such answer made at a time, so that a
 /// hundred requests on it do not stand before the single one of another. Take it before what the answer is made of is read: a request that
 /// waits holds nothing.
-pub(super) async fn own_turn(extensions: &Extensions) -> Option<MutexGuard<'_, ()>> {
+pub async fn own_turn(extensions: &Extensions) -> Option<MutexGuard<'_, ()>> {
     match extensions.get::<Arc<Connection>>() {
         Some(connection) => Some(connection.heavy_turn().await),
         None => None,
