@@ -1,5 +1,5 @@
-//! Keys that are kept elsewhere, with the real program: an ssh-agent, a PKCS#11 token, a program that signs. And where the operator's
-//! key is.
+//! Keys that are kept elsewhere, with the real program: an ssh-agent, a PKCS#11 token, a program that signs. Where the operator's
+//! key is. And the key of a vault, which a token or a key service wraps.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -69,6 +69,44 @@ impl World {
             command.args(["--origin", "log.example.com/elsewhere"]);
         }
         Server::spawn(command)
+    }
+
+    /// Runs `vouchlog vault` with this key.
+    fn vault(&self, key: &str, what: &[&str]) -> (i32, String, String) {
+        self.run(&[&["vault", "--vault", "vault", "--vault-key", key][..], what].concat())
+    }
+
+    /// A refusal of `vouchlog vault check` with this key, with what to do.
+    fn refused(&self, key: &str) -> String {
+        let (code, _, error) = self.vault(key, &["check"]);
+        assert_eq!(code, 2, "{error}");
+        error
+    }
+
+    /// Makes a token, which the program finds by the variables.
+    fn make_token(&mut self) {
+        fs::create_dir(self.path("tokens")).unwrap();
+        let conf = format!("directories.tokendir = {}\nobjectstore.backend = file\n", self.text("tokens"));
+        fs::write(self.path("softhsm.conf"), conf).unwrap();
+        fs::write(self.path("pin"), "1234\n").unwrap();
+        self.variables.push(("SOFTHSM2_CONF", self.text("softhsm.conf")));
+        let token = ["--init-token", "--free", "--label", "vouchlog", "--pin", "1234", "--so-pin", "5678"];
+        self.softhsm(&token);
+    }
+
+    fn softhsm(&self, arguments: &[&str]) {
+        let mut command = Command::new("softhsm2-util");
+        let output =
+            command.args(arguments).env("SOFTHSM2_CONF", self.text("softhsm.conf")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    /// The URI of a key of the token.
+    fn uri(&self, object: &str) -> String {
+        let pin = self.text("pin");
+        format!(
+            "pkcs11:token=vouchlog;object={object}?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:{pin}"
+        )
     }
 
     fn submit(&self, server: &Server, seed: u8) -> (i32, String) {
@@ -198,21 +236,10 @@ fn a_log_signs_with_keys_in_a_token() {
         return;
     }
     let mut world = World::new();
-    fs::create_dir(world.path("tokens")).unwrap();
-    let conf = format!("directories.tokendir = {}\nobjectstore.backend = file\n", world.text("tokens"));
-    fs::write(world.path("softhsm.conf"), conf).unwrap();
-    fs::write(world.path("pin"), "1234\n").unwrap();
-    world.variables.push(("SOFTHSM2_CONF", world.text("softhsm.conf")));
-    let utility = |arguments: &[&str]| {
-        let mut command = Command::new("softhsm2-util");
-        let output =
-            command.args(arguments).env("SOFTHSM2_CONF", world.text("softhsm.conf")).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    };
-    utility(&["--init-token", "--free", "--label", "vouchlog", "--pin", "1234", "--so-pin", "5678"]);
+    world.make_token();
     for (label, seed) in [("log", 21), ("operator", 22)] {
         let pem = world.pem(label, seed);
-        utility(&[
+        world.softhsm(&[
             "--import",
             &pem,
             "--token",
@@ -226,12 +253,7 @@ fn a_log_signs_with_keys_in_a_token() {
         ]);
         fs::remove_file(pem).unwrap();
     }
-    let uri = |object: &str| {
-        format!(
-            "pkcs11:token=vouchlog;object={object}?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:{}",
-            world.text("pin")
-        )
-    };
+    let uri = |object: &str| world.uri(object);
     let vkey = world.refer("log", "log.key", &[&uri("log")]);
     let operator = world.refer("operator", "operator.key", &[&uri("operator")]);
     let server =
@@ -244,6 +266,80 @@ fn a_log_signs_with_keys_in_a_token() {
         world.run(&["keygen", "--kind", "log", "--name", "a", "--out", "none.key", "--at", &wrong]);
     assert!(code == 2 && error.contains("no such Ed25519 key"), "{error}");
     assert!(!world.path("none.key").exists());
+}
+
+#[test]
+fn a_token_wraps_the_key_of_a_vault() {
+    if !is_there("softhsm2-util", "softhsm2") {
+        return;
+    }
+    let mut world = World::new();
+    world.make_token();
+    for (label, id) in [("vault", "01"), ("other", "02")] {
+        fs::write(world.path("aes"), [id.as_bytes()[1]; 32]).unwrap();
+        let aes = world.text("aes");
+        let import = ["--import", &aes, "--aes", "--token", "vouchlog", "--label", label, "--id", id];
+        world.softhsm(&[&import[..], &["--pin", "1234"]].concat());
+        fs::remove_file(aes).unwrap();
+    }
+    // The first use makes vault and key; the plain key is in no file.
+    let key = world.uri("vault");
+    let (code, _, error) = world.vault(&key, &["principals"]);
+    assert_eq!(code, 0, "{error}");
+    let wrapped = world.path("vault/vault.key.wrapped");
+    assert_eq!(fs::metadata(&wrapped).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!world.path("vault/vault.key").exists());
+    assert_eq!(world.vault(&key, &["check"]).0, 0);
+    // Wrapped by the other key of the token, into a file that is named.
+    let other = format!("{} {}", world.uri("other"), world.text("other.wrapped"));
+    let (code, _, error) = world.vault(&key, &["rewrap", "--to", &other]);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(world.vault(&other, &["check"]).0, 0);
+    assert!(world.refused(&key).contains("does not belong to this vault"));
+
+    let crossed = format!("{} {}", world.uri("vault"), world.text("other.wrapped"));
+    let error = world.refused(&crossed);
+    assert!(error.contains("another key of the token") && error.contains("no other key was made"), "{error}");
+    fs::write(world.path("wrong"), "99999\n").unwrap();
+    let error = world.refused(&other.replace("/pin ", "/wrong "));
+    assert!(error.contains("refused the PIN") && !error.contains("99999"), "{error}");
+    let text = fs::read_to_string(world.path("other.wrapped")).unwrap();
+    fs::write(world.path("other.wrapped"), text.replace("key ", "key A")).unwrap();
+    let error = world.refused(&other);
+    assert!(error.contains("is damaged") && error.contains("backup"), "{error}");
+
+    // What is lost is not replaced, not even by a command that makes a vault.
+    fs::remove_file(world.path("other.wrapped")).unwrap();
+    for (key, file) in [(other.as_str(), "other.wrapped"), ("file:vault.key", "vault.key")] {
+        let (code, _, error) = world.vault(key, &["principals"]);
+        assert!(code == 2 && error.contains("there is no") && error.contains(file), "{error}");
+        assert!(!world.path(file).exists());
+    }
+    fs::write(world.path("other.wrapped"), text).unwrap();
+    assert_eq!(world.vault(&other, &["check"]).0, 0);
+}
+
+#[test]
+fn a_key_service_wraps_the_key_of_a_vault_that_had_another() {
+    let mut world = World::new();
+    let address = key_service();
+    world.variables.push(("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS", format!("http://{address}")));
+    world.variables.push(("GCE_METADATA_HOST", address));
+    let name = |key: &str| format!("gcp-kms:projects/p/locations/l/keyRings/r/cryptoKeys/{key}");
+    // As systemd hands it over.
+    fs::create_dir(world.path("credentials")).unwrap();
+    fs::write(world.path("credentials/vault"), format!("{}\n", "07".repeat(32))).unwrap();
+    world.variables.push(("CREDENTIALS_DIRECTORY", world.text("credentials")));
+    let (code, _, error) = world.vault("credential:vault", &["principals"]);
+    assert_eq!(code, 0, "{error}");
+    let (code, _, error) = world.vault("credential:vault", &["rewrap", "--to", &name("vault")]);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(world.vault(&name("vault"), &["check"]).0, 0);
+    let error = world.refused(&name("other"));
+    assert!(error.contains("INVALID_ARGUMENT") && error.contains("no other key was made"), "{error}");
+    assert!(world.refused("aws-kms:alias/vault").contains("was wrapped with gcp-kms"));
+    assert!(world.refused("credential:vault").contains("does not belong to this vault"));
+    assert!(world.refused("credential:none").contains("there is no key file"));
 }
 
 /// A program that signs with OpenSSL, which reads what it signs from a file.
@@ -303,7 +399,25 @@ fn a_log_signs_with_a_program_and_a_wrong_one_is_found_at_once() {
     assert!(!world.path("wrong.key").exists());
 }
 
-/// Serves two key versions as Google Cloud KMS does, until the process ends; returns host and port.
+/// What Google Cloud KMS answers to `encrypt` and `decrypt`: here the ciphertext names the key and the context, and hides nothing.
+fn wrap(path: &str, request: &serde_json::Value) -> (axum::http::StatusCode, String) {
+    let (key, method) = path.rsplit_once(':').unwrap();
+    let context = request["additionalAuthenticatedData"].as_str().unwrap();
+    let before = format!("{key} {context} ");
+    if method == "encrypt" {
+        let ciphertext = STANDARD.encode(before + request["plaintext"].as_str().unwrap());
+        return (axum::http::StatusCode::OK, serde_json::json!({ "ciphertext": ciphertext }).to_string());
+    }
+    let ciphertext = STANDARD.decode(request["ciphertext"].as_str().unwrap()).unwrap();
+    match String::from_utf8(ciphertext).unwrap().strip_prefix(&before) {
+        Some(plain) => (axum::http::StatusCode::OK, serde_json::json!({ "plaintext": plain }).to_string()),
+        None => {
+            (axum::http::StatusCode::BAD_REQUEST, r#"{"error":{"status":"INVALID_ARGUMENT"}}"#.to_owned())
+        }
+    }
+}
+
+/// Serves two key versions as Google Cloud KMS does, and any key that wraps, until the process ends; returns host and port.
 fn key_service() -> String {
     use axum::extract::Path;
     use axum::routing::get;
@@ -320,6 +434,9 @@ fn key_service() -> String {
     };
     let sign = move |Path(path): Path<String>, body: String| async move {
         let request: serde_json::Value = serde_json::from_str(&body).unwrap();
+        if path.ends_with("crypt") {
+            return wrap(&path, &request);
+        }
         let message = STANDARD.decode(request["data"].as_str().unwrap()).unwrap();
         let message = String::from_utf8(message).unwrap();
         let signature = match key(&path).sign_note(&message) {
@@ -327,7 +444,8 @@ fn key_service() -> String {
             // The trial of a new key file is no note.
             Err(_) => key(&path).sign_jws(&message).unwrap().to_vec(),
         };
-        serde_json::json!({ "signature": STANDARD.encode(signature) }).to_string()
+        let answer = serde_json::json!({ "signature": STANDARD.encode(signature) });
+        (axum::http::StatusCode::OK, answer.to_string())
     };
     let token = || async { r#"{"access_token":"t","expires_in":3599}"# };
     let app = axum::Router::new()

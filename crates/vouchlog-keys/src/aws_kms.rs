@@ -1,4 +1,4 @@
-//! Keys in AWS KMS: `Sign` and `GetPublicKey`, each one POST of JSON signed with Signature Version 4.
+//! Keys in AWS KMS: `Sign`, `GetPublicKey`, `Encrypt` and `Decrypt`, each one POST of JSON signed with Signature Version 4.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use vouchlog_note::SignerError;
 use vouchlog_runtime::Clock;
+use zeroize::Zeroizing;
 
 use crate::bounded::ThreadSigner;
 use crate::http::{self, Http};
 use crate::spki;
+use crate::wrapper::{CONTEXT_NAME, KeyWrapper};
 
 mod credentials;
 mod sigv4;
@@ -37,6 +39,18 @@ pub(crate) struct Kms {
 #[serde(rename_all = "PascalCase")]
 struct Signed {
     signature: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Encrypted {
+    ciphertext_blob: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Decrypted {
+    plaintext: String,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +129,24 @@ impl ThreadSigner for Kms {
             "KeyId": self.key, "Message": STANDARD.encode(message), "MessageType": "RAW", "SigningAlgorithm": "ED25519_SHA_512",
         }))?;
         spki::bytes("signature", &answer.signature)
+    }
+}
+
+impl KeyWrapper for Kms {
+    fn wrap(&mut self, key: &[u8; 32], context: &str) -> Result<Vec<u8>, SignerError> {
+        let answer: Encrypted = self.call("Encrypt", &json!({
+            "KeyId": self.key, "Plaintext": STANDARD.encode(key), "EncryptionContext": { CONTEXT_NAME: context },
+        }))?;
+        spki::decoded("ciphertext", &answer.ciphertext_blob)
+    }
+
+    fn unwrap(&mut self, wrapped: &[u8], context: &str) -> Result<Zeroizing<Vec<u8>>, SignerError> {
+        // The key is named, or KMS would take any key that the caller may use.
+        let answer: Decrypted = self.call("Decrypt", &json!({
+            "KeyId": self.key, "CiphertextBlob": STANDARD.encode(wrapped), "EncryptionContext": { CONTEXT_NAME: context },
+        }))?;
+        let plaintext = Zeroizing::new(answer.plaintext);
+        Ok(Zeroizing::new(spki::decoded("plaintext", &plaintext)?))
     }
 }
 

@@ -57,6 +57,29 @@ impl Bounded {
     }
 }
 
+/// Does `work` on a thread of its own, and waits for it: a token may hang, and requests to a key service have a runtime of their own,
+/// which an async thread must not enter.
+pub(crate) fn once<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SignerError> {
+    let (reply, answer) = sync_channel(1);
+    let working = move || {
+        // The caller may have given up meanwhile.
+        let _ = reply.send(work());
+    };
+    thread::Builder::new()
+        .name("vouchlog-wrapper".into())
+        .spawn(working)
+        .map_err(|error| SignerError::new(format!("no thread could be started: {error}")))?;
+    answer.recv_timeout(patience).map_err(|error| match error {
+        RecvTimeoutError::Timeout => {
+            SignerError::new(format!("it did not respond within {} s", patience.as_secs_f32()))
+        }
+        RecvTimeoutError::Disconnected => SignerError::new("its thread has ended"),
+    })
+}
+
 fn work(mut place: impl ThreadSigner, jobs: &Receiver<Job>) {
     while let Ok(Job { message, until, reply }) = jobs.recv() {
         if Instant::now() < until {
@@ -177,6 +200,18 @@ mod tests {
         let (closing, closed) = channel();
         drop(Bounded::start("test".into(), Duration::from_secs(600), Closing(closing)).unwrap());
         assert_eq!(closed.try_recv(), Ok(()));
+    }
+
+    #[test]
+    fn work_that_hangs_is_given_up() {
+        assert_eq!(once(Duration::from_secs(600), || 7), Ok(7));
+        let (release, held) = channel::<()>();
+        let error = once(Duration::from_millis(20), move || held.recv().is_ok()).unwrap_err();
+        assert!(error.reason().contains("within 0.02 s"), "{error}");
+        drop(release);
+        let panics = || -> u8 { panic!("as a module may") };
+        let error = once(Duration::from_secs(600), panics).unwrap_err();
+        assert!(error.reason().contains("ended"), "{error}");
     }
 
     #[test]

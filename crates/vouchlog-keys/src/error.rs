@@ -32,4 +32,7 @@ pub enum KeyPlaceError {
     /// The place gave no public key, or no signature.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// The place did not encrypt or decrypt another key.
+    #[error("{}", .0.reason())]
+    Wrapping(SignerError),
 }

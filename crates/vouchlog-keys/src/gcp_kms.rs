@@ -1,4 +1,4 @@
-//! Keys in Google Cloud KMS: `asymmetricSign` and `publicKey` of a key version, with a bearer token.
+//! Keys in Google Cloud KMS: `asymmetricSign` and `publicKey` of a key version, `encrypt` and `decrypt` of a key, with a bearer token.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::bounded::ThreadSigner;
 use crate::http::{self, Http};
 use crate::spki;
+use crate::wrapper::KeyWrapper;
 
 /// A file with a bearer token, renewed by another program; without it the machine's own is fetched.
 const TOKEN_FILE_VARIABLE: &str = "VOUCHLOG_GCP_TOKEN_FILE";
@@ -33,9 +34,47 @@ enum TokenSource {
     Machine(Url),
 }
 
-/// A key version of Google Cloud KMS.
+/// What a name is of.
+#[derive(Clone, Copy)]
+pub(crate) enum Resource {
+    /// A version of a key, which signs. It is named, or the key could change without notice.
+    Version,
+    /// A key, which encrypts with its primary version and decrypts with the one that encrypted.
+    Key,
+}
+
+impl Resource {
+    /// The parts of a name that are fixed; each is followed by one that is not.
+    fn kinds(self) -> &'static [&'static str] {
+        const KINDS: [&str; 5] = ["projects", "locations", "keyRings", "cryptoKeys", "cryptoKeyVersions"];
+        match self {
+            Self::Version => &KINDS,
+            Self::Key => &KINDS[..4],
+        }
+    }
+
+    fn check(self, name: &str) -> Result<(), SignerError> {
+        let (kinds, parts) = (self.kinds(), name.split('/').collect::<Vec<_>>());
+        let is_named = parts.len() == 2 * kinds.len()
+            && kinds
+                .iter()
+                .zip(parts.chunks(2))
+                .all(|(kind, part)| part[0] == *kind && !part[1].trim_matches('.').is_empty());
+        match (is_named, self) {
+            (true, _) => Ok(()),
+            (false, Self::Version) => Err(SignerError::new(
+                "name a key version: projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/V",
+            )),
+            (false, Self::Key) => Err(SignerError::new(
+                "name a key without its version: projects/P/locations/L/keyRings/R/cryptoKeys/K",
+            )),
+        }
+    }
+}
+
+/// A key of Google Cloud KMS, or one version of it.
 pub(crate) struct Kms {
-    /// `<endpoint>/v1/projects/…/cryptoKeyVersions/1`.
+    /// `<endpoint>/v1/projects/…`.
     url: Url,
     source: TokenSource,
     cached: Option<(Instant, Zeroizing<String>)>,
@@ -45,6 +84,16 @@ pub(crate) struct Kms {
 #[derive(Deserialize)]
 struct Signed {
     signature: String,
+}
+
+#[derive(Deserialize)]
+struct Encrypted {
+    ciphertext: String,
+}
+
+#[derive(Deserialize)]
+struct Decrypted {
+    plaintext: String,
 }
 
 #[derive(Deserialize)]
@@ -59,8 +108,8 @@ struct Token {
 }
 
 impl Kms {
-    /// The key version, with what Google's own tools take from the environment.
-    pub(crate) fn from_environment(name: &str) -> Result<Self, SignerError> {
+    /// The key or key version, with what Google's own tools take from the environment.
+    pub(crate) fn from_environment(name: &str, resource: Resource) -> Result<Self, SignerError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let endpoint = variable("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS");
         let endpoint = endpoint.unwrap_or_else(|| "https://cloudkms.googleapis.com".into());
@@ -74,23 +123,11 @@ impl Kms {
                 TokenSource::Machine(url.map_err(|_| SignerError::new("GCE_METADATA_HOST is no host"))?)
             }
         };
+        resource.check(name)?;
         Self::new(name, &http::endpoint(&endpoint)?, source)
     }
 
     fn new(name: &str, endpoint: &Url, source: TokenSource) -> Result<Self, SignerError> {
-        // The version is named, or the key could change without notice.
-        let parts: Vec<&str> = name.split('/').collect();
-        let kinds = ["projects", "locations", "keyRings", "cryptoKeys", "cryptoKeyVersions"];
-        let is_version = parts.len() == 10
-            && kinds
-                .iter()
-                .zip(parts.chunks(2))
-                .all(|(kind, part)| part[0] == *kind && !part[1].trim_matches('.').is_empty());
-        if !is_version {
-            return Err(SignerError::new(
-                "name a key version: projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/V",
-            ));
-        }
         let url = endpoint.join(&format!("/v1/{name}")).map_err(SignerError::new)?;
         Ok(Self { url, source, cached: None, http: Http::new()? })
     }
@@ -153,6 +190,25 @@ impl ThreadSigner for Kms {
         let post = self.http.client().post(self.method(":asymmetricSign")?);
         let answer: Signed = self.call(post.json(&json!({ "data": STANDARD.encode(message) })))?;
         spki::bytes("signature", &answer.signature)
+    }
+}
+
+impl KeyWrapper for Kms {
+    fn wrap(&mut self, key: &[u8; 32], context: &str) -> Result<Vec<u8>, SignerError> {
+        let post = self.http.client().post(self.method(":encrypt")?);
+        let answer: Encrypted = self.call(post.json(&json!({
+            "plaintext": STANDARD.encode(key), "additionalAuthenticatedData": STANDARD.encode(context),
+        })))?;
+        spki::decoded("ciphertext", &answer.ciphertext)
+    }
+
+    fn unwrap(&mut self, wrapped: &[u8], context: &str) -> Result<Zeroizing<Vec<u8>>, SignerError> {
+        let post = self.http.client().post(self.method(":decrypt")?);
+        let answer: Decrypted = self.call(post.json(&json!({
+            "ciphertext": STANDARD.encode(wrapped), "additionalAuthenticatedData": STANDARD.encode(context),
+        })))?;
+        let plaintext = Zeroizing::new(answer.plaintext);
+        Ok(Zeroizing::new(spki::decoded("plaintext", &plaintext)?))
     }
 }
 

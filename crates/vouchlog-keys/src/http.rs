@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use vouchlog_note::SignerError;
 use vouchlog_outbound::ConnectionSecurity;
+use zeroize::Zeroizing;
 
-/// Longest answer. Signatures and keys are below 1 kB, and tokens of a cloud's identity service below 16.
+/// Longest answer. Signatures, wrapped keys and keys are below 1 kB, and tokens of a cloud's identity service below 16.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// How long one request may take; a signature may take two, when a token has to be fetched.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
@@ -33,7 +34,8 @@ impl Http {
 
     /// Sends a request and reads its answer as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, SignerError> {
-        let body = self.text(request)?;
+        // It may hold a token, or a key.
+        let body = Zeroizing::new(self.text(request)?);
         // The reason would show a part of the answer, which may hold a token.
         serde_json::from_slice(&body).map_err(|_| SignerError::new("its answer is not the expected JSON"))
     }
@@ -84,6 +86,26 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 pub(crate) mod testing {
     use reqwest::Url;
+    use vouchlog_merkle::sha256;
+
+    /// What a service makes of a key: it opens for the same name of its key and the same context alone.
+    pub(crate) fn seal(name: &str, context: &str, plain: &[u8]) -> Vec<u8> {
+        let mut sealed = tag(name, context, plain);
+        sealed.extend(plain.iter().map(|byte| byte ^ 0x5a));
+        sealed
+    }
+
+    /// Opens what [`seal`] made.
+    pub(crate) fn open(name: &str, context: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (stated, hidden) = sealed.split_at_checked(32)?;
+        let plain: Vec<u8> = hidden.iter().map(|byte| byte ^ 0x5a).collect();
+        (stated == tag(name, context, &plain)).then_some(plain)
+    }
+
+    fn tag(name: &str, context: &str, plain: &[u8]) -> Vec<u8> {
+        let parts = [name.as_bytes(), b"\n", context.as_bytes(), b"\n", plain].concat();
+        sha256(&parts).as_bytes().to_vec()
+    }
 
     /// Serves an application on this machine, on a thread of its own, until the process ends.
     pub(crate) fn serve(app: axum::Router) -> Url {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long a caller waits for a signature that is made elsewhere. Key services answer in milliseconds, tokens within a second.
+/// How long a caller waits for a signature that is made elsewhere, or for a key that is wrapped there. Key services answer in milliseconds, tokens within a second.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a signer that is no longer needed waits until its place is closed. A token closes a session in microseconds; one that hangs

@@ -118,7 +118,10 @@ impl KeyLocation {
             #[cfg(feature = "aws-kms")]
             Self::AwsKms(id) => Ok(crate::aws_kms::Kms::from_environment(id)?.public_key()?),
             #[cfg(feature = "gcp-kms")]
-            Self::GcpKms(name) => Ok(crate::gcp_kms::Kms::from_environment(name)?.public_key()?),
+            Self::GcpKms(name) => {
+                use crate::gcp_kms::{Kms, Resource};
+                Ok(Kms::from_environment(name, Resource::Version)?.public_key()?)
+            }
             #[cfg(not(feature = "pkcs11"))]
             Self::Pkcs11(_) => Err(KeyPlaceError::NotBuilt("pkcs11")),
             #[cfg(not(feature = "aws-kms"))]
@@ -154,7 +157,8 @@ impl KeyLocation {
 
     #[cfg(feature = "gcp-kms")]
     fn gcp_kms(&self, name: &str) -> Result<Bounded, KeyPlaceError> {
-        self.bounded(crate::gcp_kms::Kms::from_environment(name)?)
+        use crate::gcp_kms::{Kms, Resource};
+        self.bounded(Kms::from_environment(name, Resource::Version)?)
     }
 
     #[cfg(not(feature = "gcp-kms"))]

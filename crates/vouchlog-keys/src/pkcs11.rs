@@ -1,4 +1,4 @@
-//! Keys in a PKCS#11 token: a hardware module, a smart card, or SoftHSM.
+//! Keys in a PKCS#11 token: a hardware module, a smart card, or SoftHSM. Ed25519 keys sign, AES keys wrap another key.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
@@ -19,9 +20,16 @@ use zeroize::Zeroizing;
 
 use crate::bounded::ThreadSigner;
 use crate::pkcs11_uri::{PinSource, Pkcs11Uri};
+use crate::wrapper::KeyWrapper;
 
 /// Longest PIN.
 const MAX_PIN_BYTES: usize = 255;
+// wrapped = <nonce[12]> <ciphertext[32]> <tag[16]>      AES-GCM
+
+/// Bytes of the nonce of a wrapped key.
+const NONCE_BYTES: usize = 12;
+/// Bits of its tag: the longest.
+const TAG_BITS: std::ffi::c_ulong = 128;
 /// Names the module where a URI does not.
 const MODULE_VARIABLE: &str = "VOUCHLOG_PKCS11_MODULE";
 
@@ -97,16 +105,33 @@ fn session(module: &Pkcs11, uri: &Pkcs11Uri) -> Result<Session, SignerError> {
     Ok(session)
 }
 
-fn find(session: &Session, uri: &Pkcs11Uri, class: ObjectClass) -> Result<ObjectHandle, SignerError> {
-    let mut wanted = vec![Attribute::Class(class), Attribute::KeyType(KeyType::EC_EDWARDS)];
+/// A kind of key, and how it is called.
+struct KeyKind {
+    class: ObjectClass,
+    key_type: KeyType,
+    name: &'static str,
+}
+
+const PUBLIC: KeyKind =
+    KeyKind { class: ObjectClass::PUBLIC_KEY, key_type: KeyType::EC_EDWARDS, name: "Ed25519" };
+const PRIVATE: KeyKind =
+    KeyKind { class: ObjectClass::PRIVATE_KEY, key_type: KeyType::EC_EDWARDS, name: "Ed25519" };
+const AES: KeyKind = KeyKind { class: ObjectClass::SECRET_KEY, key_type: KeyType::AES, name: "AES" };
+
+fn find(session: &Session, uri: &Pkcs11Uri, kind: &KeyKind) -> Result<ObjectHandle, SignerError> {
+    let KeyKind { class, key_type, name } = *kind;
+    if uri.is_secret.is_some_and(|is_secret| is_secret != (class == ObjectClass::SECRET_KEY)) {
+        return Err(SignerError::new(format!("an {name} key is needed, and the URI names another type")));
+    }
+    let mut wanted = vec![Attribute::Class(class), Attribute::KeyType(key_type)];
     wanted.extend(uri.object.iter().map(|label| Attribute::Label(label.as_bytes().to_vec())));
     wanted.extend(uri.id.iter().map(|id| Attribute::Id(id.clone())));
     let found = session.find_objects(&wanted).map_err(failed("the token's keys cannot be listed"))?;
     match found[..] {
         [key] => Ok(key),
-        [] => Err(SignerError::new(
-            "the token has no such Ed25519 key; a private one shows only after a login: give pin-source=…",
-        )),
+        [] => Err(SignerError::new(format!(
+            "the token has no such {name} key; a private one shows only after a login: give pin-source=…"
+        ))),
         _ => Err(SignerError::new("several keys fit the URI: name one with object= and id=")),
     }
 }
@@ -115,7 +140,7 @@ fn find(session: &Session, uri: &Pkcs11Uri, class: ObjectClass) -> Result<Object
 pub(crate) fn public_key(uri: &Pkcs11Uri) -> Result<[u8; 32], SignerError> {
     let module = module(uri)?;
     let session = session(&module, uri)?;
-    let key = find(&session, uri, ObjectClass::PUBLIC_KEY)?;
+    let key = find(&session, uri, &PUBLIC)?;
     let read = session.get_attributes(key, &[AttributeType::EcPoint]).map_err(failed("the public key"))?;
     let point = read.into_iter().find_map(|attribute| match attribute {
         Attribute::EcPoint(point) => Some(point),
@@ -128,7 +153,7 @@ pub(crate) fn public_key(uri: &Pkcs11Uri) -> Result<[u8; 32], SignerError> {
         .ok_or_else(|| SignerError::new("the token's key is not an Ed25519 key"))
 }
 
-/// A private key of a token. The session is kept; after a failure a new one is opened for the next signature.
+/// A key of a token. The session is kept for signatures; after a failure a new one is opened for the next one.
 pub(crate) struct Token {
     uri: Pkcs11Uri,
     module: Arc<Pkcs11>,
@@ -136,7 +161,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// Loads the module. The token may be away; it is asked when something is to be signed.
+    /// Loads the module. The token may be away; it is asked when something is to be signed or wrapped.
     pub(crate) fn new(uri: &Pkcs11Uri) -> Result<Self, SignerError> {
         Ok(Self { uri: uri.clone(), module: module(uri)?, open: None })
     }
@@ -148,7 +173,7 @@ impl ThreadSigner for Token {
             Some(open) => open,
             None => {
                 let session = session(&self.module, &self.uri)?;
-                let key = find(&session, &self.uri, ObjectClass::PRIVATE_KEY)?;
+                let key = find(&session, &self.uri, &PRIVATE)?;
                 (session, key)
             }
         };
@@ -157,6 +182,46 @@ impl ThreadSigner for Token {
         self.open = Some((session, key));
         signature.try_into().map_err(|_| SignerError::new("the token's signature is not of 64 bytes"))
     }
+}
+
+impl Token {
+    fn aes(&self) -> Result<(Session, ObjectHandle), SignerError> {
+        let session = session(&self.module, &self.uri)?;
+        let key = find(&session, &self.uri, &AES)?;
+        Ok((session, key))
+    }
+}
+
+impl KeyWrapper for Token {
+    fn wrap(&mut self, key: &[u8; 32], context: &str) -> Result<Vec<u8>, SignerError> {
+        let (session, wrapping) = self.aes()?;
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|error| SignerError::new(format!("no random bytes: {error}")))?;
+        let sealed = {
+            let mechanism = gcm(&mut nonce, context)?;
+            session.encrypt(&mechanism, wrapping, key).map_err(failed("the token did not encrypt the key"))?
+        };
+        // After the call: some tokens choose the nonce themselves, and have written it there.
+        Ok([&nonce[..], &sealed].concat())
+    }
+
+    fn unwrap(&mut self, wrapped: &[u8], context: &str) -> Result<Zeroizing<Vec<u8>>, SignerError> {
+        let (session, wrapping) = self.aes()?;
+        let (nonce, sealed) = wrapped
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or_else(|| SignerError::new("the wrapped key is too short"))?;
+        let mut nonce = *nonce;
+        let mechanism = gcm(&mut nonce, context)?;
+        let opened = session.decrypt(&mechanism, wrapping, sealed);
+        opened.map(Zeroizing::new).map_err(failed(
+            "the token did not decrypt the key: it was wrapped with another key of the token, or for another vault",
+        ))
+    }
+}
+
+fn gcm<'a>(nonce: &'a mut [u8; NONCE_BYTES], context: &'a str) -> Result<Mechanism<'a>, SignerError> {
+    let parameters = GcmParams::new(nonce, context.as_bytes(), TAG_BITS.into());
+    Ok(Mechanism::AesGcm(parameters.map_err(failed("AES-GCM"))?))
 }
 
 impl fmt::Debug for Token {

@@ -30,6 +30,8 @@ pub struct Pkcs11Uri {
     pub(crate) object: Option<String>,
     /// Id of the key.
     pub(crate) id: Option<Vec<u8>>,
+    /// Whether it is a secret key, such as one of AES, and not a private one; if the URI states that.
+    pub(crate) is_secret: Option<bool>,
     /// The module to load.
     pub(crate) module: Option<PathBuf>,
     /// Where the PIN is.
@@ -74,10 +76,12 @@ impl FromStr for Pkcs11Uri {
                     &mut uri.slot,
                     value.parse().map_err(|_| malformed("has a slot-id that is no number"))?,
                 )?,
-                "type" if value == "private" => {}
+                "type" if value == "private" || value == "secret-key" => {
+                    set(&mut uri.is_secret, value == "secret-key")?;
+                }
                 _ => {
                     return Err(malformed(&format!(
-                        "has the attribute `{name}`: it may have token, serial, slot-id, object, id and type=private"
+                        "has the attribute `{name}`: it may have token, serial, slot-id, object, id, and type=private or type=secret-key"
                     )));
                 }
             }

@@ -23,9 +23,14 @@ pub(crate) fn from_pem(pem: &str) -> Result<[u8; 32], SignerError> {
     from_der(&der.ok_or_else(|| SignerError::new("its public key is not PEM"))?)
 }
 
+/// Decodes the base64 of a service's answer.
+pub(crate) fn decoded(what: &str, base64: &str) -> Result<Vec<u8>, SignerError> {
+    STANDARD.decode(base64).map_err(|_| SignerError::new(format!("its {what} is not base64")))
+}
+
 /// Decodes the base64 of a service's answer into as many bytes as are expected.
 pub(crate) fn bytes<const N: usize>(what: &str, base64: &str) -> Result<[u8; N], SignerError> {
-    let decoded = STANDARD.decode(base64).ok().and_then(|bytes| bytes.try_into().ok());
+    let decoded = decoded(what, base64)?.try_into().ok();
     decoded.ok_or_else(|| SignerError::new(format!("its {what} is not base64 of {N} bytes")))
 }
 

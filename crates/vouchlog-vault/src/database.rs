@@ -118,6 +118,19 @@ impl Database {
         Ok(Self { dialect, writer, readers, file, mark, damage, min_free_bytes, waits })
     }
 
+    /// Whether there is a vault. A file of SQLite is not opened for that, since opening reads and checks it.
+    pub(crate) async fn exists(location: &Location) -> Result<bool> {
+        if let Location::File(file) = location {
+            let is_written = fs::metadata(file).is_ok_and(|file| file.len() > 0);
+            // A mark without its file belongs to a vault that was lost.
+            return Ok(is_written || Mark::read(file).is_ok_and(|commits| commits > 0));
+        }
+        let db = Self::open(location, false).await?;
+        let has_tables = db.has_tables().await;
+        db.close().await;
+        has_tables
+    }
+
     /// Makes the tables, or brings those of an older version up to date.
     pub(crate) async fn migrate(&self, shown: &str) -> Result<()> {
         let steps = match self.dialect {

@@ -37,6 +37,9 @@ pub enum VaultError {
         "the key does not belong to this vault: use the key it was created with, or the one it was last rewrapped under"
     )]
     WrongKey,
+    /// The key was wrapped for another vault.
+    #[error("the wrapped key was made for another vault: name the file that was made for this one")]
+    ForeignKey,
     /// Another process rewrapped the keys while this one had the vault open.
     #[error("the vault was rewrapped under a new key: open it again with that key")]
     Rewrapped,

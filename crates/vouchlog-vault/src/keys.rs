@@ -1,7 +1,7 @@
 //! The vault's keys.
 //!
 //! ```text
-//! key encryption key (file, environment or command; never in the database)
+//! key encryption key (file, environment, command, or wrapped by a token or key service; never in the database)
 //! ├─ wraps  the custody key and the facet key of each tenant
 //! └─ wraps  the key of each person (subject)
 //!
@@ -17,6 +17,7 @@
 
 mod kek;
 mod ring;
+mod wrapped;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,9 @@ use crate::{Result, VaultError};
 
 /// 32 bytes that are wiped when dropped.
 pub(crate) type Key = Zeroizing<[u8; 32]>;
+
+/// The id of a vault: random, and never changed.
+pub(crate) type VaultId = [u8; 16];
 
 /// Bytes of a pseudonym: enough that two values never meet, short enough for an index.
 pub(crate) const MAC_BYTES: usize = 16;

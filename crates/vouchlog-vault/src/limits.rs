@@ -146,5 +146,8 @@ pub(crate) const CHECKPOINT_PAGES: &str = "16384";
 /// The longest key file or output of a key command: a key has 64 digits.
 pub(crate) const MAX_KEY_TEXT_BYTES: usize = 4_096;
 
+/// The longest file of a wrapped key: AWS KMS returns at most 6,144 bytes, which are 8,192 in base64.
+pub(crate) const MAX_WRAPPED_KEY_BYTES: usize = 16 * 1_024;
+
 /// How long a key command may take: a key service across the network, and a person who touches a token.
 pub(crate) const KEY_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);

@@ -11,7 +11,9 @@ use crate::access::Access;
 use crate::database::Database;
 use crate::duties::Duties;
 use crate::error::named;
-use crate::keys::{self, CheckedFor, KeyEncryptionKey, KeyRing, subject_context, tenant_contexts};
+use crate::keys::{
+    self, CheckedFor, KeyEncryptionKey, KeyRing, VaultId, VaultKeySource, subject_context, tenant_contexts,
+};
 use crate::learned::Learned;
 #[cfg(doc)]
 use crate::limits::MIN_FREE_BYTES;
@@ -50,6 +52,11 @@ impl Vault {
     /// Whether `location` can be the place of a vault, before anything is made for one.
     pub fn check_location(location: &str) -> Result<()> {
         Location::parse(location).map(|_| ())
+    }
+
+    /// Whether there is a vault at `location`, before a key is looked for: the key of an existing vault must not be replaced by a new one.
+    pub async fn exists(location: &str) -> Result<bool> {
+        Database::exists(&Location::parse(location)?).await
     }
 
     /// Makes a vault at `location`: a directory, `sqlite://FILE` or `postgres://USER@HOST/DATABASE` (an existing database; with
@@ -158,6 +165,22 @@ impl Vault {
         self.shared.db.close().await;
     }
 
+    /// The key of `source` to [`rewrap`](Self::rewrap) this vault under, made if it is not there. Blocks, as a source does.
+    ///
+    /// # Errors
+    /// Also if it is the key that the vault has.
+    pub fn load_or_create_key(&self, source: &VaultKeySource) -> Result<KeyEncryptionKey> {
+        let id = <&VaultId>::try_from(self.shared.keys.vault());
+        let id = id.map_err(|_| VaultError::damaged("its id is not of 16 bytes"))?;
+        let key = source.load_or_create_for(id)?;
+        if key.bytes() == self.shared.keys.kek().bytes() {
+            return Err(VaultError::invalid(
+                "the vault has this key already: name another one, or a file that is not there",
+            ));
+        }
+        Ok(key)
+    }
+
     /// Wraps every key again under `kek`, in one transaction that excludes other writers. Records are not touched. Other processes
     /// that have the vault open get [`VaultError::Rewrapped`] at their next write, may find keys they cannot unwrap before, and must
     /// be started with the new key.
@@ -170,6 +193,9 @@ impl Vault {
             .named(async {
                 access.allow(Operation::Rewrap)?;
                 let (db, keys) = (&self.shared.db, &self.shared.keys);
+                if !kek.is_for(keys.vault()) {
+                    return Err(VaultError::ForeignKey);
+                }
                 let mut tx = db.begin().await?;
                 keys.check(&db.lock(&mut tx, true).await?)?;
                 rewrap_tenants(&mut tx, &keys.kek(), &kek).await?;
@@ -211,8 +237,14 @@ async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool
             Err(error) => return Err(error),
         }
     }
-    let mut id = vec![0; 16];
-    keys::random(&mut id)?;
+    let id = match kek.vault() {
+        Some(vault) => vault.to_vec(),
+        None => {
+            let mut id = vec![0; 16];
+            keys::random(&mut id)?;
+            id
+        }
+    };
     let key_check = KeyRing::key_check(kek, &id, CheckedFor::Duties)?;
     let made = sqlx::query(
         "INSERT INTO vault (one, id, key_check, principals, summed, people) VALUES (1, $1, $2, $3, 1, 2) ON CONFLICT DO NOTHING",

@@ -15,7 +15,7 @@
 //! | `postgres` | [`postgres`]: a log whose store is in PostgreSQL, with standbys |
 //! | `collector` | [`collector`]: make records of telemetry; implies `vault` |
 //! | `objects`, `s3`, `gcs`, `azure` | [`objects`]: the sealed part of a log in a folder, or in an object store of this kind |
-//! | `pkcs11`, `aws-kms`, `gcp-kms` | [`keys`] in a token or a cloud's key service |
+//! | `pkcs11`, `aws-kms`, `gcp-kms` | [`keys`] in a token or a cloud's key service; they sign, or wrap the key of a vault |
 //!
 //! Out of scope, each with its own crate: the tree (`vouchlog-merkle`), signed notes (`vouchlog-note`), entries
 //! (`vouchlog-stream`), the engine (`vouchlog-sequencer`), the store (`vouchlog-storage-sled`), the port

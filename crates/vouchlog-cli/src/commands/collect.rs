@@ -103,7 +103,7 @@ struct VaultOptions {
     /// The vault: a directory, or the URL of a PostgreSQL database [default: vault in the data directory]
     #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
     vault: Option<String>,
-    /// The vault's key: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
+    /// The vault's key: file:PATH, env:NAME, credential:NAME, command:COMMAND, or the key that wraps it: pkcs11:URI, aws-kms:KEY or gcp-kms:NAME, and perhaps the FILE it is in (see `vouchlog vault --help`) [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
     vault_key: Option<VaultKeySource>,
     /// A file with the token of one of the vault's principals; not needed if it has none

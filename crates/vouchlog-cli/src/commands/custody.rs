@@ -10,7 +10,7 @@ use vouchlog::{SigningKey, VerifyingKey};
 use vouchlog_client::{Options, Patience};
 use vouchlog_desk::LogAddress;
 use vouchlog_vault::limits::SILENCE;
-use vouchlog_vault::{Access, RecordingError, Token, Vault, VaultError, VaultKeySource};
+use vouchlog_vault::{Access, KeyError, RecordingError, Token, Vault, VaultError, VaultKeySource};
 
 use zeroize::Zeroizing;
 
@@ -31,7 +31,7 @@ pub(super) struct VaultArgs {
     /// The vault: a directory, the URL of a PostgreSQL database, or the URL of `vouchlog vault serve`, such as https://vault.example.com
     #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
     pub(super) vault: String,
-    /// The vault's key: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
+    /// The vault's key: file:PATH, env:NAME, credential:NAME, command:COMMAND, or the key that wraps it: pkcs11:URI, aws-kms:KEY or gcp-kms:NAME, and perhaps the FILE it is in (see `vouchlog vault --help`) [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
     pub(super) vault_key: Option<VaultKeySource>,
     /// A file with the token of one of the vault's principals, or at `vouchlog vault serve` of an identity provider; not needed if the vault has no principals
@@ -87,7 +87,10 @@ impl VaultArgs {
         if let Some(dir) = self.directory() {
             make_folder(dir)?;
         }
-        let key = key.load_or_create().map_err(advise_vault)?;
+        // An existing vault has a key: if it is lost, that is an error, and no other is made.
+        let is_there = Vault::exists(&self.vault).await.map_err(advise_vault)?;
+        let key = if is_there { key.load().map_err(VaultError::from) } else { key.load_or_create() };
+        let key = key.map_err(advise_vault)?;
         let vault = Vault::open_or_create(&self.vault, key).await.map_err(advise_vault)?;
         self.enter(vault).await
     }
@@ -120,11 +123,12 @@ impl VaultArgs {
             ));
         }
         match (&self.vault_key, self.directory()) {
-            (Some(key), _) => Ok(key.clone()),
+            (Some(key), Some(dir)) => Ok(key.clone().beside(dir)),
+            (Some(key), None) => Ok(key.clone()),
             (None, Some(dir)) => Ok(VaultKeySource::File(dir.join("vault.key"))),
             (None, None) => Err(Advice::error(
                 "a vault in a database does not keep its key beside it",
-                "give it with --vault-key file:PATH, env:NAME or command:COMMAND",
+                "give it with --vault-key file:PATH, env:NAME, credential:NAME or command:COMMAND, or wrapped, as in 'aws-kms:KEY FILE'",
             )),
         }
     }
@@ -276,6 +280,9 @@ pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
     let hint = match &error {
         VaultError::Forbidden { .. } => {
             "ask an administrator of the vault for the role, or use another --vault-token"
+        }
+        VaultError::Key(KeyError::NotUnwrapped { .. }) => {
+            "no other key was made. Check the token and its PIN, or the key of the key service and the right to decrypt with it. Only the key that wrapped the vault's key can unwrap it"
         }
         VaultError::Damaged(_) => {
             "nothing was changed. Keep a copy of the vault's folder, then restore vault.db, vault.db-wal and vault.db.mark from one backup. To continue with an older vault.db, delete vault.db.mark"

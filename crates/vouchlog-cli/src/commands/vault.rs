@@ -36,7 +36,21 @@ use show::ShowArgs;
     after_help = "Examples:\n  vouchlog vault --vault vault grant root --roles admin --all-tenants > root.token\n  \
                         vouchlog vault --vault vault --vault-token root.token --tenant acme grant ann --roles read-metadata > ann.token\n  \
                         vouchlog vault --vault vault retention fin --keep 7y\n  \
-                        vouchlog vault --vault vault rewrap --to command:'pass vouchlog'\n\n\
+                        vouchlog vault --vault vault rewrap --to command:'pass vouchlog'\n  \
+                        vouchlog vault --vault vault rewrap --to aws-kms:alias/vault\n  \
+                        vouchlog vault --vault vault --vault-key aws-kms:alias/vault check\n\n\
+                        Places of the vault's key (--vault-key):\n  \
+                        file:PATH         a file with 64 hexadecimal digits or base64; made on first use\n  \
+                        env:NAME          an environment variable\n  \
+                        credential:NAME   a credential that systemd passes to the service\n  \
+                        command:COMMAND   what `sh -c COMMAND` prints\n  \
+                        pkcs11:URI        an AES key of a token (RFC 7512) wraps the vault's key; the PIN is named with\n                    \
+                        pin-source=file:PATH or env:NAME\n  \
+                        aws-kms:KEY       a symmetric key of AWS KMS wraps it\n  \
+                        gcp-kms:NAME      a symmetric key of Google Cloud KMS wraps it\n\
+                        A key that is wrapped is in vault.key.wrapped in the vault's directory, or in the file that is named after the place\n\
+                        and a space: 'aws-kms:alias/vault /etc/vouchlog/vault.key.wrapped'. It is made on first use, and unwrapped at each start.\n\
+                        Keep a copy of it: without the file, or without the key that wraps, the vault cannot be read.\n\n\
                         Without principals, any holder of the vault's key may do everything. Roles restrict callers that authenticate with a\n\
                         token, to one tenant or with --all-tenants to all. The list of principals is sealed under the vault's key: who can write\n\
                         the database and does not have the key cannot change it. Roles do not protect against a holder of both."
@@ -103,7 +117,7 @@ enum What {
     Compact,
     /// Rewrap the vault under another key; old backups become unreadable once the old key is destroyed
     Rewrap {
-        /// The new key: file:PATH, env:NAME or command:COMMAND
+        /// The new key, as for --vault-key; a key file or a wrapped key that is not there is made
         #[arg(long, value_name = "SOURCE")]
         to: VaultKeySource,
     },
@@ -148,7 +162,11 @@ impl Args {
             }
             What::Rewrap { to } => {
                 let (vault, access) = self.vault.open().await?;
-                let key = to.load_or_create().map_err(custody::advise_vault)?;
+                let to = match self.vault.directory() {
+                    Some(dir) => to.beside(dir),
+                    None => to,
+                };
+                let key = vault.load_or_create_key(&to).map_err(custody::advise_vault)?;
                 vault.rewrap(&access, key).await.map_err(custody::advise_vault)?;
                 (
                     "the vault was rewrapped: use the new key from now on".to_owned(),

@@ -13,11 +13,14 @@ use vouchlog_note::Signer as _;
 
 use super::*;
 use crate::bounded::Bounded;
+use crate::http::testing::{open, seal};
 
 const ID: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "a-session-token";
 const KEY: &str = "alias/log";
+/// Two keys that wrap.
+const WRAPPING: [&str; 2] = ["alias/vault", "alias/vault-2"];
 
 /// What the service does next.
 #[derive(Clone, Copy, PartialEq)]
@@ -80,10 +83,13 @@ async fn answer(
     let request: Value = serde_json::from_slice(&body).unwrap();
     let action = headers["x-amz-target"].to_str().unwrap().to_owned();
     service.seen.lock().unwrap().push(action.clone());
-    if request["KeyId"] != KEY {
+    let key = request["KeyId"].as_str().unwrap();
+    if key != KEY && !WRAPPING.contains(&key) {
         return reply(StatusCode::BAD_REQUEST, &json!({ "__type": "NotFoundException" }));
     }
-    let key = SigningKey::from_bytes(&[7; 32]);
+    let context = request["EncryptionContext"]["vouchlog-vault"].as_str().unwrap_or_default();
+    let bytes = |field: &str| STANDARD.decode(request[field].as_str().unwrap()).unwrap();
+    let (name, key) = (key, SigningKey::from_bytes(&[7; 32]));
     let mood = *service.mood.lock().unwrap();
     match (action.as_str(), mood) {
         (_, Mood::Denies) => reply(StatusCode::BAD_REQUEST, &json!({ "__type": "AccessDeniedException" })),
@@ -107,6 +113,16 @@ async fn answer(
             let key = if mood == Mood::WrongSignature { SigningKey::from_bytes(&[9; 32]) } else { key };
             reply(StatusCode::OK, &json!({ "Signature": STANDARD.encode(key.sign(&message).to_bytes()) }))
         }
+        ("TrentService.Encrypt", _) => {
+            let sealed = seal(name, context, &bytes("Plaintext"));
+            reply(StatusCode::OK, &json!({ "CiphertextBlob": STANDARD.encode(sealed), "KeyId": name }))
+        }
+        ("TrentService.Decrypt", _) => match open(name, context, &bytes("CiphertextBlob")) {
+            Some(plain) => {
+                reply(StatusCode::OK, &json!({ "Plaintext": STANDARD.encode(plain), "KeyId": name }))
+            }
+            None => reply(StatusCode::BAD_REQUEST, &json!({ "__type": "InvalidCiphertextException" })),
+        },
         _ => reply(StatusCode::BAD_REQUEST, &json!({ "__type": "UnknownOperationException" })),
     }
 }
@@ -195,4 +211,29 @@ fn a_signature_of_another_key_is_not_used() {
     assert!(error.contains("does not verify"), "{error}");
     *service.mood.lock().unwrap() = Mood::Good;
     assert!(key.sign_note("a\n").is_ok(), "it is asked again");
+}
+
+#[test]
+fn a_key_wraps_and_unwraps_for_its_context_alone() {
+    let (service, url) = serve();
+    let [vault, other] = WRAPPING;
+    let wrapped = kms(&url, vault, fixed(SECRET)).wrap(&[5; 32], "the vault").unwrap();
+    let unwrap = |key: &str, wrapped: &[u8], context: &str| {
+        kms(&url, key, fixed(SECRET)).unwrap(wrapped, context).map_err(|error| error.reason().to_owned())
+    };
+    assert_eq!(unwrap(vault, &wrapped, "the vault").unwrap().as_slice(), [5; 32]);
+    assert_eq!(*service.seen.lock().unwrap(), ["TrentService.Encrypt", "TrentService.Decrypt"]);
+    let mut damaged = wrapped.clone();
+    damaged[40] ^= 1;
+    for (key, wrapped, context, why) in [
+        (vault, &wrapped, "another vault", "InvalidCiphertextException"),
+        (vault, &damaged, "the vault", "InvalidCiphertextException"),
+        (other, &wrapped, "the vault", "InvalidCiphertextException"),
+        ("alias/none", &wrapped, "the vault", "NotFoundException"),
+    ] {
+        let error = unwrap(key, wrapped, context).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+    *service.mood.lock().unwrap() = Mood::Denies;
+    assert!(unwrap(vault, &wrapped, "the vault").unwrap_err().contains("AccessDenied"));
 }

@@ -10,8 +10,12 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
 
 use super::*;
+use crate::http::testing::{open, seal};
 
 const NAME: &str = "projects/p/locations/global/keyRings/r/cryptoKeys/log/cryptoKeyVersions/1";
+
+/// A key that wraps.
+const KEY: &str = "projects/p/locations/global/keyRings/r/cryptoKeys/vault";
 
 type RequestList = Arc<Mutex<Vec<String>>>;
 
@@ -28,6 +32,7 @@ async fn sign(
     seen.lock().unwrap().push(path.clone());
     match () {
         () if !is_let_in(&headers) => (StatusCode::UNAUTHORIZED, "{}".into()),
+        () if path.ends_with("crypt") => wrap(&path, &request),
         () if path != format!("{NAME}:asymmetricSign") => (StatusCode::NOT_FOUND, "{}".into()),
         () => {
             let message = STANDARD.decode(request["data"].as_str().unwrap()).unwrap();
@@ -35,6 +40,27 @@ async fn sign(
             (StatusCode::OK, json!({ "signature": STANDARD.encode(signature) }).to_string())
         }
     }
+}
+
+/// `encrypt` and `decrypt` of any key.
+fn wrap(path: &str, request: &Value) -> (StatusCode, String) {
+    let bytes = |field: &str| STANDARD.decode(request[field].as_str().unwrap()).unwrap();
+    let context = String::from_utf8(bytes("additionalAuthenticatedData")).unwrap();
+    let answer = match path.rsplit_once(':').unwrap() {
+        (key, "encrypt") => {
+            json!({ "ciphertext": STANDARD.encode(seal(key, &context, &bytes("plaintext"))) })
+        }
+        (key, _) => match open(key, &context, &bytes("ciphertext")) {
+            Some(plain) => json!({ "plaintext": STANDARD.encode(plain) }),
+            None => {
+                return (
+                    StatusCode::BAD_REQUEST,
+                    json!({ "error": { "status": "INVALID_ARGUMENT" } }).to_string(),
+                );
+            }
+        },
+    };
+    (StatusCode::OK, answer.to_string())
 }
 
 async fn public(headers: HeaderMap) -> (StatusCode, String) {
@@ -87,7 +113,8 @@ fn a_key_version_signs_with_a_token_of_either_kind() {
 
 #[test]
 fn only_a_key_version_is_named() {
-    let url = Url::parse("https://cloudkms.googleapis.com").unwrap();
+    assert!(Resource::Version.check(NAME).is_ok() && Resource::Key.check(KEY).is_ok());
+    assert!(Resource::Version.check(KEY).is_err() && Resource::Key.check(NAME).is_err());
     for wrong in [
         "projects/p",
         "",
@@ -96,6 +123,25 @@ fn only_a_key_version_is_named() {
         &NAME.replace("keyRings", "rings"),
         &NAME.replace("/r/", "/../"),
     ] {
-        assert!(Kms::new(wrong, &url, TokenSource::File("t".into())).is_err(), "{wrong}");
+        assert!(Resource::Version.check(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_key_wraps_and_unwraps_for_its_context_alone() {
+    let (seen, url) = serve();
+    let kms = |name: &str| Kms::new(name, &url, TokenSource::Machine(url.join("/token").unwrap())).unwrap();
+    let wrapped = kms(KEY).wrap(&[5; 32], "the vault").unwrap();
+    assert_eq!(kms(KEY).unwrap(&wrapped, "the vault").unwrap().as_slice(), [5; 32]);
+    assert_eq!(*seen.lock().unwrap(), [format!("{KEY}:encrypt"), format!("{KEY}:decrypt")]);
+    let mut damaged = wrapped.clone();
+    damaged[40] ^= 1;
+    for (name, wrapped, context) in [
+        (KEY, &wrapped, "another vault"),
+        (KEY, &damaged, "the vault"),
+        ("projects/p/locations/global/keyRings/r/cryptoKeys/other", &wrapped, "the vault"),
+    ] {
+        let error = kms(name).unwrap(wrapped, context).unwrap_err();
+        assert!(error.reason().contains("INVALID_ARGUMENT"), "{error}");
     }
 }

@@ -20,7 +20,7 @@ fn run(folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs a test of this file again in a process that has a token with two keys; returns true in that process.
+/// Runs a test of this file again in a process that has a token with two keys of each kind; returns true in that process.
 fn has_token(test: &str) -> bool {
     if std::env::var_os(FOLDER).is_some() {
         return true;
@@ -68,6 +68,12 @@ fn has_token(test: &str) -> bool {
                 "1234",
             ],
         );
+    }
+    for (seed, label) in [(9, "vault"), (10, "other")] {
+        std::fs::write(path("key"), [seed; 32]).unwrap();
+        let (key, id) = (path("key"), format!("{seed:02x}"));
+        let import = ["--import", &key, "--aes", "--token", "vouchlog", "--label", label, "--id", &id];
+        run(folder.path(), &[&import[..], &["--pin", "1234"]].concat());
     }
     let again = Command::new(std::env::current_exe().unwrap())
         .args([&format!("pkcs11::tests::{test}"), "--exact", "--nocapture"])
@@ -149,4 +155,40 @@ fn a_token_that_cannot_sign_says_why_and_works_again() {
 fn a_module_that_is_no_module_is_an_error() {
     let error = Token::new(&uri("object=a?module-path=/no/such/module.so")).err().unwrap();
     assert!(error.reason().contains("/no/such/module.so"), "{error}");
+}
+
+#[test]
+fn a_token_wraps_a_key_and_refuses_what_it_did_not_wrap() {
+    if !has_token("a_token_wraps_a_key_and_refuses_what_it_did_not_wrap") {
+        return;
+    }
+    let token = |object: &str| Token::new(&uri(&format!("token=vouchlog;{object}?{}", pin_file()))).unwrap();
+    let vault = "object=vault;type=secret-key";
+    let wrapped = token(vault).wrap(&[5; 32], "the vault").unwrap();
+    assert_eq!(wrapped.len(), NONCE_BYTES + 32 + 16);
+    assert!(!wrapped.windows(4).any(|bytes| bytes == [5; 4]));
+    assert_eq!(token(vault).unwrap(&wrapped, "the vault").unwrap().as_slice(), [5; 32]);
+    let again = token(vault).wrap(&[5; 32], "the vault").unwrap();
+    assert_ne!(again, wrapped, "nonces are random");
+
+    let refused = |object: &str, wrapped: &[u8], context: &str| {
+        token(object).unwrap(wrapped, context).unwrap_err().reason().to_owned()
+    };
+    for at in 0..wrapped.len() {
+        let mut damaged = wrapped.clone();
+        damaged[at] ^= 1;
+        let error = refused(vault, &damaged, "the vault");
+        assert!(error.contains("did not decrypt"), "byte {at}: {error}");
+    }
+    for length in [0, NONCE_BYTES, wrapped.len() - 1] {
+        refused(vault, &wrapped[..length], "the vault");
+    }
+    assert!(refused(vault, &wrapped, "another vault").contains("for another vault"));
+    assert!(refused("object=other", &wrapped, "the vault").contains("another key of the token"));
+    assert!(refused("object=none", &wrapped, "the vault").contains("no such AES key"));
+    assert!(refused("object=vault;type=private", &wrapped, "the vault").contains("another type"));
+    let signs = token("object=log;type=secret-key").sign(b"a").unwrap_err();
+    assert!(signs.reason().contains("an Ed25519 key is needed"), "{signs}");
+    // After every refusal, it still unwraps.
+    assert!(token("id=%09").unwrap(&wrapped, "the vault").is_ok());
 }

@@ -9,32 +9,47 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use vouchlog_keys::WrappingKey;
 use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_runtime::program::{self, Bounds};
 use zeroize::Zeroizing;
 
-use super::Key;
+use super::{Key, VaultId, random, random_key, wrapped};
 use crate::key_error::KeyError;
 use crate::limits::{KEY_COMMAND_TIMEOUT, MAX_KEY_TEXT_BYTES};
 
 /// The 32 bytes everything else is wrapped under. A holder of them and the database can read everything; without them no one can
 /// read anything. Keep a copy, apart from the backups of the database.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeyEncryptionKey(Key);
+pub struct KeyEncryptionKey {
+    key: Key,
+    /// The one vault that the key is for, if it was wrapped for one.
+    vault: Option<VaultId>,
+}
 
 impl KeyEncryptionKey {
     /// Takes a key from elsewhere.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self { key: Zeroizing::new(bytes), vault: None }
     }
 
     /// A new random key.
     pub fn generate() -> crate::Result<Self> {
-        super::random_key().map(Self)
+        Ok(Self { key: random_key()?, vault: None })
     }
 
     pub(crate) fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.key
+    }
+
+    /// The vault that the key was wrapped for.
+    pub(crate) fn vault(&self) -> Option<&VaultId> {
+        self.vault.as_ref()
+    }
+
+    /// Whether the key may be used for this vault.
+    pub(crate) fn is_for(&self, vault: &[u8]) -> bool {
+        self.vault.is_none_or(|own| own == vault)
     }
 
     /// Reads 64 hexadecimal digits, or base64 of either alphabet; white space around it does not count.
@@ -44,7 +59,7 @@ impl KeyEncryptionKey {
         for base64 in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
             bytes = bytes.or_else(|| base64.decode(text).ok().map(Zeroizing::new));
         }
-        Some(Self(Zeroizing::new(bytes?.as_slice().try_into().ok()?)))
+        Some(Self { key: Zeroizing::new(bytes?.as_slice().try_into().ok()?), vault: None })
     }
 }
 
@@ -54,15 +69,25 @@ impl fmt::Debug for KeyEncryptionKey {
     }
 }
 
-/// Where the key encryption key comes from: `file:PATH`, `env:NAME` or `command:CMD`.
+/// Where the key encryption key comes from: `file:PATH`, `env:NAME`, `credential:NAME` or `command:CMD`; or a [`WrappingKey`] and,
+/// after a space, the file with the key that it wrapped: `aws-kms:KEY FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VaultKeySource {
     /// A file with the key as text. Others than its owner should not be able to read it.
     File(PathBuf),
     /// An environment variable.
     Environment(String),
+    /// A credential that systemd passes to the service: a file in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
     /// What `sh -c CMD` prints: the client of a key service.
     Command(String),
+    /// A file with the key, which a token or a key service wrapped and unwraps at each start.
+    Wrapped {
+        /// The key that wraps.
+        place: WrappingKey,
+        /// The file. Without one, [`beside`](Self::beside) gives it the usual name.
+        file: Option<PathBuf>,
+    },
 }
 
 impl FromStr for VaultKeySource {
@@ -73,14 +98,32 @@ impl FromStr for VaultKeySource {
             Some((_, "")) | None => Err(KeyError::Source),
             Some(("file", path)) => Ok(Self::File(path.into())),
             Some(("env", name)) => Ok(Self::Environment(name.to_owned())),
+            Some(("credential", name)) if is_file_name(name) => Ok(Self::Credential(name.to_owned())),
             Some(("command", command)) => Ok(Self::Command(command.to_owned())),
+            Some((kind, _)) if WrappingKey::KINDS.contains(&kind) => {
+                let (place, file) =
+                    text.split_once(' ').map_or((text, ""), |(place, file)| (place, file.trim()));
+                let file = (!file.is_empty()).then(|| file.into());
+                Ok(Self::Wrapped { place: place.parse()?, file })
+            }
             Some(_) => Err(KeyError::Source),
         }
     }
 }
 
 impl VaultKeySource {
-    /// The key. Blocks: a command may take 30 seconds.
+    /// The same, with the file of a wrapped key in `dir`, as `vault.key.wrapped`, unless it was named.
+    #[must_use]
+    pub fn beside(self, dir: &Path) -> Self {
+        match self {
+            Self::Wrapped { place, file: None } => {
+                Self::Wrapped { place, file: Some(dir.join("vault.key.wrapped")) }
+            }
+            other => other,
+        }
+    }
+
+    /// The key. Blocks: a command may take 30 seconds, a token or a key service 10.
     pub fn load(&self) -> Result<KeyEncryptionKey, KeyError> {
         let (what, text) = match self {
             Self::File(path) => (format!("the file {}", path.display()), read_file(path)?),
@@ -88,21 +131,43 @@ impl VaultKeySource {
                 let value = std::env::var(name).map_err(|_| KeyError::NoVariable(name.clone()))?;
                 (format!("the variable {name}"), Zeroizing::new(value))
             }
+            Self::Credential(name) => (format!("the credential {name}"), read_file(&credential(name)?)?),
             Self::Command(command) => ("the output of the key command".to_owned(), run(command)?),
+            Self::Wrapped { file: None, .. } => return Err(KeyError::NoWrappedFile),
+            Self::Wrapped { place, file: Some(path) } => {
+                let (key, vault) = wrapped::load(place, path)?;
+                return Ok(KeyEncryptionKey { key, vault: Some(vault) });
+            }
         };
         KeyEncryptionKey::parse(&text).ok_or(KeyError::Malformed(what))
     }
 
-    /// As [`load`](Self::load); a file that is not there is made with a new key, on disk when this returns and readable by its
-    /// owner alone.
+    /// As [`load`](Self::load), for a vault that is to be made; a file that is not there is made with a new key, on disk when this
+    /// returns and readable by its owner alone. A new key that is wrapped is for one vault: the first that is made with it.
     pub fn load_or_create(&self) -> crate::Result<KeyEncryptionKey> {
-        let Self::File(path) = self else { return Ok(self.load()?) };
-        match self.load() {
-            Err(KeyError::NoFile(_)) => {}
+        let mut vault = VaultId::default();
+        random(&mut vault)?;
+        self.load_or_create_for(&vault)
+    }
+
+    /// As [`load_or_create`](Self::load_or_create), with a new key that is wrapped for this vault.
+    pub(crate) fn load_or_create_for(&self, vault: &VaultId) -> crate::Result<KeyEncryptionKey> {
+        let missing = match self.load() {
+            Err(missing @ (KeyError::NoFile(_) | KeyError::NoWrappedKey(_))) => missing,
             other => return Ok(other?),
-        }
-        let key = KeyEncryptionKey::generate()?;
-        let text = Zeroizing::new(format!("{}\n", Zeroizing::new(hex::encode(key.bytes())).as_str()));
+        };
+        let key = random_key()?;
+        let (path, text, vault) = match self {
+            Self::File(path) => {
+                let digits = Zeroizing::new(hex::encode(key.as_slice()));
+                (path, Zeroizing::new(format!("{}\n", digits.as_str())), None)
+            }
+            Self::Wrapped { place, file: Some(path) } => {
+                (path, Zeroizing::new(wrapped::wrap(place, &key, vault)?), Some(*vault))
+            }
+            _ => return Err(missing.into()),
+        };
+        let key = KeyEncryptionKey { key, vault };
         match write_new(path, text.as_bytes()) {
             Ok(()) => Ok(key),
             // Another process was faster.
@@ -110,6 +175,17 @@ impl VaultKeySource {
             Err(error) => Err(file_error(path, &error.error).into()),
         }
     }
+}
+
+/// Whether a name is of a file in a directory, and of none elsewhere.
+fn is_file_name(name: &str) -> bool {
+    !matches!(name, "." | "..") && !name.contains(['/', '\\'])
+}
+
+/// The file of a credential (systemd.exec, `LoadCredential=`).
+fn credential(name: &str) -> Result<PathBuf, KeyError> {
+    let dir = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|dir| !dir.is_empty());
+    Ok(PathBuf::from(dir.ok_or_else(|| KeyError::NoCredentials(name.to_owned()))?).join(name))
 }
 
 fn file_error(path: &Path, error: &io::Error) -> KeyError {
@@ -209,11 +285,30 @@ mod tests {
             "command:vault read a:b".parse(),
             Ok(VaultKeySource::Command("vault read a:b".to_owned()))
         );
-        for text in ["", "file:", "KEY", "http://key"] {
+        assert_eq!("credential:vault.key".parse(), Ok(VaultKeySource::Credential("vault.key".to_owned())));
+        for text in ["", "file:", "KEY", "http://key", "credential:", "credential:..", "credential:a/b"] {
             assert_eq!(text.parse::<VaultKeySource>(), Err(KeyError::Source), "{text}");
         }
         let missing = "VOUCHLOG_NO_SUCH_VARIABLE";
         let source = VaultKeySource::Environment(missing.to_owned());
         assert_eq!(source.load(), Err(KeyError::NoVariable(missing.to_owned())));
+    }
+
+    #[test]
+    fn a_wrapped_key_is_named_by_its_place_and_file() {
+        let read = |text: &str| text.parse::<VaultKeySource>();
+        let place = |text: &str| text.parse::<WrappingKey>().unwrap();
+        let uri = "pkcs11:token=t;object=vault?pin-source=file:/etc/pin";
+        assert_eq!(read(uri), Ok(VaultKeySource::Wrapped { place: place(uri), file: None }));
+        let (key, file) = (place("aws-kms:alias/vault"), Some("/etc/a file.wrapped".into()));
+        let named = read("aws-kms:alias/vault /etc/a file.wrapped").unwrap();
+        assert_eq!(named, VaultKeySource::Wrapped { place: key.clone(), file });
+        assert_eq!(named.clone().beside(Path::new("v")), named);
+        let beside = read("aws-kms:alias/vault").unwrap().beside(Path::new("v"));
+        let file = Some("v/vault.key.wrapped".into());
+        assert_eq!(beside, VaultKeySource::Wrapped { place: key, file });
+        assert_eq!(read("aws-kms:alias/vault").unwrap().load(), Err(KeyError::NoWrappedFile));
+        let error = read("pkcs11:object=a?pin-value=98765").unwrap_err().to_string();
+        assert!(error.contains("pin-source") && !error.contains("98765"), "{error}");
     }
 }

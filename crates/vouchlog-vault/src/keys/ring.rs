@@ -141,6 +141,9 @@ pub(crate) struct KeyRing {
 impl KeyRing {
     /// Takes the key of the vault `vault`, or refuses one that is not.
     pub(crate) fn new(kek: KeyEncryptionKey, vault: Vec<u8>, key_check: Vec<u8>) -> Result<Self> {
+        if !kek.is_for(&vault) {
+            return Err(VaultError::ForeignKey);
+        }
         let opened = open(kek.bytes(), &check_context(), &key_check).ok_or(VaultError::WrongKey)?;
         let is_own = |known: CheckedFor| *opened == known.text(&vault);
         if ![CheckedFor::Keys, CheckedFor::Roster, CheckedFor::Duties].into_iter().any(is_own) {

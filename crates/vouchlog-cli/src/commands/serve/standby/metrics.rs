@@ -13,6 +13,7 @@ pub(super) struct StandbyMetrics {
     pub(super) leader_reached: Gauge,
     pub(super) lag_entries: Gauge,
     pub(super) lag_seconds: Gauge,
+    pub(super) read_age: Gauge,
 }
 
 impl StandbyMetrics {
@@ -35,6 +36,11 @@ impl StandbyMetrics {
                 r,
                 "lag_seconds",
                 "How long this standby has not served the newest checkpoint",
+            ),
+            read_age: register(
+                r,
+                "read_age_seconds",
+                "Time since this standby read the log in the store and found it in order",
             ),
         }
     }

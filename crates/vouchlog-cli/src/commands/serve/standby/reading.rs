@@ -108,6 +108,7 @@ impl Reads {
                     Err(error) => self.failed(&StoreError::Io(error.to_string()).into()),
                 }
                 if self.0.replica.get().is_none() {
+                    self.measure(&metrics);
                     tokio::time::sleep(REOPEN_AFTER).await;
                 }
                 continue;
@@ -123,13 +124,18 @@ impl Reads {
                 }
                 Err(error) => self.failed(&error),
             }
-            let lag = self.lag();
-            metrics.lag_entries.set(lag.entries);
-            metrics.lag_seconds.set(lag.seconds);
+            self.measure(&metrics);
             tokio::time::sleep(SOONEST).await;
             // The sender lives as long as this.
             let _ = tokio::time::timeout(FOLLOW_EVERY, offered.changed()).await;
         }
+    }
+
+    fn measure(&self, metrics: &StandbyMetrics) {
+        let lag = self.lag();
+        metrics.lag_entries.set(lag.entries);
+        metrics.lag_seconds.set(lag.seconds);
+        metrics.read_age.set(self.0.progress.lock().success.elapsed().as_secs());
     }
 
     fn failed(&self, error: &ReplicaError) {
