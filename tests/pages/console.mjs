@@ -32,6 +32,14 @@ try {
 
   await fill("#f-initiator", person);
   await follow("form[role=search] button", "sess-story");
+  // The search is saved under a name, and found again.
+  await fill("#search-name", "refund inquiry");
+  await follow("form[action='/console/searches'] button", "Saved searches");
+  await inspect("saved-search");
+  await tab.go(`${url}/console/sessions`);
+  await tab.sees("Saved searches");
+  await follow(".saved a", "Clear");
+  assert.equal(await tab.evaluate("document.querySelector('#f-initiator').value"), person);
   await follow("tbody a", "Six questions");
   // The critical finding is the first thing below the heading.
   const order = await tab.evaluate("[...document.querySelectorAll('main > *')].map(one => one.className || one.tagName).slice(0, 6)");

@@ -69,6 +69,21 @@ impl Search {
     }
 }
 
+/// A search that the visitor saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedSearchName {
+    pub(crate) tenant: String,
+    pub(crate) name: String,
+}
+
+impl Named for SavedSearchName {
+    const KIND: &'static str = "saved-search";
+
+    fn tenant(&self) -> Option<&str> {
+        Some(&self.tenant)
+    }
+}
+
 /// What is to be erased.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Erasing {

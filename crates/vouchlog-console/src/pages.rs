@@ -11,6 +11,7 @@ pub(crate) mod holds;
 pub(crate) mod identities;
 pub(crate) mod provider;
 pub(crate) mod record;
+pub(crate) mod searches;
 pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;

@@ -17,7 +17,7 @@ use crate::console::{Console, ConsoleConfig};
 use crate::frame::{STYLE, STYLE_PATH};
 use crate::pages::{
     cases, disclose, disclosures, duties, erase, export, findings, holds, identities, provider, record,
-    session, sessions, sign_in, sources,
+    searches, session, sessions, sign_in, sources,
 };
 use crate::respond::{guarded, redirect};
 
@@ -35,6 +35,8 @@ pub fn router(service: Arc<Service>, config: ConsoleConfig) -> Router {
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/sessions", get(sessions::first).post(sessions::search))
         .route("/console/sessions/{search}", get(sessions::page))
+        .route("/console/searches", post(searches::save))
+        .route("/console/searches/delete", post(searches::delete))
         .route("/console/session/{session}", get(session::show))
         .route("/console/session/{session}/disclose", get(disclose::session).post(disclose::give_session))
         .route("/console/session/{session}/hold", get(holds::of_session))

@@ -42,6 +42,7 @@ use crate::local::LocalDesk;
 use crate::principals::{GrantPrincipal, ListPrincipals, RevokePrincipal};
 use crate::reading::{FindRecords, RenewReceipts, ShowRecord};
 use crate::remote::PATH;
+use crate::searches::{DeleteSearch, ListSearches, SaveSearch};
 use crate::sessions::OpenSession;
 use crate::sources::ListSources;
 
@@ -116,6 +117,9 @@ impl Service {
         let routes = Routes { router: Router::new(), document: describe::document() }
             .with::<FindRecords>()
             .with::<ListSessions>()
+            .with::<SaveSearch>()
+            .with::<ListSearches>()
+            .with::<DeleteSearch>()
             .with::<ListFindings>()
             .with::<CountFindings>()
             .with::<DecideFindings>()

@@ -12,6 +12,7 @@ use crate::process::{run, succeed};
 
 mod cases;
 mod provider;
+mod searches;
 mod walk;
 
 const PRINCIPALS: [(&str, &str, Option<&str>); 5] = [
