@@ -69,7 +69,8 @@ try {
   await follow("nav a[href='/console/cases']", "INC-2231");
   await inspect("cases");
   await tab.go(url + session);
-  await tab.sees("Timeline");
+  await tab.sees("Case INC-2231");
+  await inspect("session-with-case");
   const record = await tab.evaluate("[...document.querySelectorAll('a[href^=\"/console/record/\"]')].map(one => one.getAttribute('href'))[2]");
   await follow(`a[href=${JSON.stringify(record)}]`, "Who read it");
   await inspect("record");

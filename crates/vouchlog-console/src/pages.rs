@@ -13,6 +13,7 @@ pub(crate) mod provider;
 pub(crate) mod record;
 pub(crate) mod searches;
 pub(crate) mod session;
+pub(crate) mod session_cases;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
 pub(crate) mod sources;

@@ -17,7 +17,7 @@ use crate::console::{Console, ConsoleConfig};
 use crate::frame::{STYLE, STYLE_PATH};
 use crate::pages::{
     cases, disclose, disclosures, duties, erase, export, findings, holds, identities, provider, record,
-    searches, session, sessions, sign_in, sources,
+    searches, session, session_cases, sessions, sign_in, sources,
 };
 use crate::respond::{guarded, redirect};
 
@@ -49,7 +49,7 @@ pub fn router(service: Arc<Service>, config: ConsoleConfig) -> Router {
         .route("/console/identities", get(identities::first).post(identities::find))
         .route("/console/identities/{search}", get(identities::page))
         .route("/console/identity/{identity}", get(identities::show))
-        .route("/console/session/{session}/case", get(cases::of_session).post(cases::add_session))
+        .route("/console/session/{session}/case", get(session_cases::show).post(session_cases::add))
         .route("/console/cases", get(cases::first).post(cases::open))
         .route("/console/cases/{search}", get(cases::page))
         .route("/console/case/{case}", get(cases::show).post(cases::change))
