@@ -195,6 +195,18 @@ impl Named for BegunSignIn {
     const KIND: &'static str = "sign-in";
 }
 
+/// A sign-out at an identity provider that was begun, in a cookie of the browser that began it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BegunSignOut {
+    pub(crate) state: String,
+    /// What people call the provider.
+    pub(crate) provider: String,
+}
+
+impl Named for BegunSignOut {
+    const KIND: &'static str = "sign-out";
+}
+
 /// A case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CaseName {

@@ -16,5 +16,6 @@ pub(crate) mod session;
 pub(crate) mod session_cases;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod sign_out;
 pub(crate) mod sources;
 mod validity;

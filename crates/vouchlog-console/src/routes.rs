@@ -10,14 +10,14 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
-use vouchlog_access::RETURN_PATH;
+use vouchlog_access::{RETURN_PATH, SIGNED_OUT_PATH};
 use vouchlog_desk::serve::Service;
 
 use crate::console::{Console, ConsoleConfig};
 use crate::frame::{STYLE, STYLE_PATH};
 use crate::pages::{
     cases, disclose, disclosures, duties, erase, export, findings, holds, identities, provider, record,
-    searches, session, session_cases, sessions, sign_in, sources,
+    searches, session, session_cases, sessions, sign_in, sign_out, sources,
 };
 use crate::respond::{guarded, redirect};
 
@@ -32,7 +32,8 @@ pub fn router(service: Arc<Service>, config: ConsoleConfig) -> Router {
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/console/sign-in/at/{provider}", get(provider::begin))
         .route(RETURN_PATH, get(provider::come_back))
-        .route("/console/sign-out", post(sign_in::leave))
+        .route("/console/sign-out", post(sign_out::leave))
+        .route(SIGNED_OUT_PATH, get(sign_out::come_back))
         .route("/console/sessions", get(sessions::first).post(sessions::search))
         .route("/console/sessions/{search}", get(sessions::page))
         .route("/console/searches", post(searches::save))

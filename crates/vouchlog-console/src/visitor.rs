@@ -21,7 +21,7 @@ use crate::form::Form;
 use crate::frame::{Area, Signed, bare, framed};
 use crate::handles::Named;
 use crate::respond::{page, redirect};
-use crate::visits::{Outcome, Visit, is_same};
+use crate::visits::{Credential, Outcome, Visit, is_same};
 
 /// The name of the field that every form has.
 pub(crate) const FORM_TOKEN: &str = "form";
@@ -199,6 +199,11 @@ impl Visitor {
                 "this result is no longer kept: results go with the visit in which they were made",
             ))
         })
+    }
+
+    /// What the visit was begun with.
+    pub(crate) fn credential(&self) -> &Credential {
+        self.visit.credential()
     }
 
     /// Ends the visit.

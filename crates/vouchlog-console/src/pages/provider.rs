@@ -39,8 +39,9 @@ const fn begun_cookie(is_tls: bool) -> &'static str {
 }
 
 /// The cookie comes back with a browser that the provider sends, which is another site. It lasts for [`SIGN_IN_PATIENCE`].
-const FROM_PROVIDER: &str = "SameSite=Lax; Max-Age=600";
-const FORGOTTEN: &str = "SameSite=Lax; Max-Age=0";
+pub(super) const FROM_PROVIDER: &str = "SameSite=Lax; Max-Age=600";
+/// See [`FROM_PROVIDER`].
+pub(super) const FORGOTTEN: &str = "SameSite=Lax; Max-Age=0";
 
 /// Sends a browser to an identity provider.
 pub(crate) async fn begin(

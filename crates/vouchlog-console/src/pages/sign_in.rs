@@ -1,4 +1,4 @@
-//! Signing in and out, and the pages of what was done.
+//! Signing in, and the pages of what was done.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +23,7 @@ use crate::frame::bare;
 use crate::limits::MAX_NEXT_BYTES;
 use crate::names::ProviderName;
 use crate::respond::{page, redirect};
-use crate::visitor::{FORM_TOKEN, PageResult, Posted, Visitor, cookie, cookie_name};
+use crate::visitor::{FORM_TOKEN, PageResult, Visitor, cookie, cookie_name};
 use crate::visits::{Credential, Full, is_same, random};
 
 /// Where a browser goes after it has signed in.
@@ -219,15 +219,6 @@ pub(crate) async fn enter(
     let first = redirect(if is_own(next) { next } else { "/console/sessions" });
     begin_visit(&console, access.name(), credential, first)
         .unwrap_or_else(|Full| refuse(StatusCode::SERVICE_UNAVAILABLE, next, TOO_MANY))
-}
-
-/// Signs out.
-pub(crate) async fn leave(Posted { visitor, .. }: Posted) -> Response {
-    visitor.leave();
-    let is_tls = visitor.console.config.is_tls;
-    let mut response = redirect("/console/sign-in");
-    set_cookie(&mut response, is_tls, (cookie_name(is_tls), ""), "SameSite=Strict; Max-Age=0");
-    response
 }
 
 /// What was done.
