@@ -101,6 +101,8 @@ try {
 
   // The provider still knows the person; the page that was asked for is the one that is opened.
   await who.follow("a[href^='/console/sign-in/at/']");
+  await who.tab.until("document.querySelector('input[name=prompt][value=consent]') !== null", "the provider's question, and no form");
+  await who.tab.click("button[type=submit]");
   await who.tab.until("location.pathname === '/console/findings'", "the page that was asked for");
 
   // Signed out there as well, the person has to show again who they are. An answer that no sign-out of this browser asked for shows nothing.

@@ -54,11 +54,16 @@ impl Console {
         }
     }
 
-    /// The caller that a visit is of.
-    pub(crate) async fn caller(&self, credential: &Credential) -> Result<Access, CallerError> {
+    /// The caller that a visit is of. `certificate` is that of the request's connection.
+    pub(crate) async fn caller(
+        &self,
+        credential: &Credential,
+        certificate: Option<&CertificateNames>,
+    ) -> Result<Access, CallerError> {
         match credential {
             Credential::Token(token) => self.bearer(token).await,
             Credential::Account(account) => self.service.person(account).await,
+            Credential::Certificate => self.service.caller(&HeaderMap::new(), certificate).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The pages.
 
 pub(crate) mod cases;
+pub(crate) mod certificate;
 pub(crate) mod disclose;
 pub(crate) mod disclosures;
 pub(crate) mod duties;

@@ -1,7 +1,8 @@
 //! The routes of the console, and what all of them share.
 //!
 //! Reading is GET, everything else POST; after a POST that changed something the browser is sent to a page of what was done, so that
-//! reloading it repeats nothing. Signing in at an identity provider is GET, too: it comes back by a redirect. Names are in forms and in handles, never in a path or a query.
+//! reloading it repeats nothing. Signing in at an identity provider is GET, too, as it comes back by a redirect, and so is signing in with a
+//! client certificate, which takes no form. Names are in forms and in handles, never in a path or a query.
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use vouchlog_desk::serve::Service;
 use crate::console::{Console, ConsoleConfig};
 use crate::frame::{STYLE, STYLE_PATH};
 use crate::pages::{
-    cases, disclose, disclosures, duties, erase, export, findings, holds, identities, provider, record,
-    searches, session, session_cases, sessions, sign_in, sign_out, sources,
+    cases, certificate, disclose, disclosures, duties, erase, export, findings, holds, identities, provider,
+    record, searches, session, session_cases, sessions, sign_in, sign_out, sources,
 };
 use crate::respond::{guarded, redirect};
 
@@ -29,7 +30,8 @@ pub fn router(service: Arc<Service>, config: ConsoleConfig) -> Router {
         .route("/console", get(|| async { redirect("/console/sessions") }))
         .route("/console/", get(|| async { redirect("/console/sessions") }))
         .route(&STYLE_PATH, get(style))
-        .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/console/sign-in", get(certificate::show).post(sign_in::enter))
+        .route("/console/sign-in/certificate", get(certificate::arrive))
         .route("/console/sign-in/at/{provider}", get(provider::begin))
         .route(RETURN_PATH, get(provider::come_back))
         .route("/console/sign-out", post(sign_out::leave))

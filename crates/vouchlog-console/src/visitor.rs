@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 use maud::{Markup, html};
 use url::form_urlencoded;
+use vouchlog_access::CertificateNames;
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_desk::Ask;
 use vouchlog_desk::serve::CallerError;
@@ -73,7 +74,14 @@ impl FromRequestParts<Arc<Console>> for Visitor {
         let name = cookie_name(console.config.is_tls);
         let visit = cookie(&parts.headers, name).and_then(|it| console.visits.find(it, Instant::now()));
         let Some(visit) = visit else { return Err(to_sign_in(parts)) };
-        match console.caller(visit.credential()).await {
+        let certificate = parts.extensions.get::<CertificateNames>();
+        match console.caller(visit.credential(), certificate).await {
+            Ok(access)
+                if matches!(visit.credential(), Credential::Certificate) && !visit.is_of(access.name()) =>
+            {
+                console.visits.end(&visit);
+                Err(to_sign_in(parts))
+            }
             Ok(access) => Ok(Self { console: Arc::clone(console), access, visit }),
             Err(CallerError::Denied(denied)) if !denied.is_passing() => {
                 console.visits.end(&visit);

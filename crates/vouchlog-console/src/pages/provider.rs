@@ -48,7 +48,7 @@ pub(crate) async fn begin(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
     Path(handle): Path<String>,
-    Query(Next { next }): Query<Next>,
+    Query(Next { next, .. }): Query<Next>,
 ) -> Response {
     // A link of another site begins nothing: the person has to choose the provider on a page of ours.
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
@@ -123,7 +123,7 @@ async fn signed_in(console: &Console, begun: Option<BegunSignIn>, query: &str) -
     })?;
     let account = console.redeem(&begun.pending, &returned).await.map_err(refused)?;
     let credential = Credential::Account(account);
-    let access = console.caller(&credential).await.map_err(|error| match error {
+    let access = console.caller(&credential, None).await.map_err(|error| match error {
         CallerError::Denied(denied) => refused(denied),
         CallerError::Failed(error) => Refused(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{Markup, PreEscaped, html};
@@ -31,6 +31,9 @@ use crate::visits::{Credential, Full, is_same, random};
 pub(crate) struct Next {
     #[serde(default)]
     pub(super) next: String,
+    /// Whether to show the form to a browser that has a certificate, too.
+    #[serde(default)]
+    pub(super) other: String,
 }
 
 /// A page of the console, and nowhere else: what follows is a path that every browser takes for one of this server.
@@ -40,15 +43,6 @@ pub(super) fn is_own(path: &str) -> bool {
         && !path.contains("//")
         && !path.contains("..")
         && path.bytes().all(is_plain)
-}
-
-/// The form.
-pub(crate) async fn show(
-    State(console): State<Arc<Console>>,
-    headers: HeaderMap,
-    Query(Next { next }): Query<Next>,
-) -> Response {
-    form(&console, &headers, StatusCode::OK, &next, None)
 }
 
 /// The name of the cookie that goes with the form. Its value is in the form as well, so that no other site can sign a browser in.
@@ -198,7 +192,7 @@ pub(crate) async fn enter(
     }
     let token = Zeroizing::new(form.get("token").to_owned());
     let credential = Credential::Token(token);
-    let access = match console.caller(&credential).await {
+    let access = match console.caller(&credential, None).await {
         Ok(access) => access,
         Err(CallerError::Denied(denied)) if !denied.is_passing() => {
             console.attempts.failed(from, Instant::now());

@@ -32,6 +32,9 @@ pub(crate) struct SignOutReturn {
     state: String,
 }
 
+/// Where one signs in by hand, also with a browser that has a certificate.
+const FORM: &str = "/console/sign-in?other=1";
+
 /// The name of the cookie that a sign-out waits in.
 const fn begun_cookie(is_tls: bool) -> &'static str {
     if is_tls { "__Host-vouchlog-left" } else { "vouchlog-left" }
@@ -42,22 +45,21 @@ pub(crate) async fn leave(Posted { visitor, .. }: Posted) -> Response {
     visitor.leave();
     let console = &visitor.console;
     let is_tls = console.config.is_tls;
-    let begun = match visitor.credential() {
-        Credential::Account(account) => console.sign_out_at_provider(account).await,
-        Credential::Token(_) => None,
-    };
-    let mut response = match begun {
-        None => redirect("/console/sign-in"),
-        Some(vouchlog_access::BegunSignOut { url, state, provider }) => {
-            // Not a redirect: it would still be the form's, which leads to pages of ours alone.
+    let mut response = match visitor.credential() {
+        Credential::Token(_) => redirect(FORM),
+        Credential::Account(account) => match console.sign_out_at_provider(account).await {
+            Some(begun) => to_provider(console, begun),
+            None => redirect(FORM),
+        },
+        // The page on which one signs in would sign the browser in again.
+        Credential::Certificate => {
             let main = html! {
                 h1 { "Signed out of the console" }
-                p.lede { a href=(url) { "Sign out at " (plain(&provider)) ", too" } }
+                p.lede { "Your browser has a certificate that signs you in without a form." }
+                p.sec-t { a href="/console/sign-in" { "Sign in again" } }
+                p { a href=(FORM) { "Sign in otherwise" } }
             };
-            let mut response = page(StatusCode::OK, onward("Signed out", &main, &url));
-            let begun = console.handles.of(&BegunSignOut { state, provider });
-            set_cookie(&mut response, is_tls, (begun_cookie(is_tls), &begun), FROM_PROVIDER);
-            response
+            page(StatusCode::OK, bare("Signed out", &main))
         }
     };
     set_cookie(&mut response, is_tls, (cookie_name(is_tls), ""), "SameSite=Strict; Max-Age=0");
