@@ -3,7 +3,8 @@
 // KID and ALG name its one key, which is made at each start: start it again with another KID to rotate. The audience of a token is the
 // resource that is asked for; one whose name ends in /short is valid for two seconds.
 //
-// With REDIRECT_URI people sign in to the client `console`, on the provider's own pages for development, with any password. ISSUER is then
+// With REDIRECT_URI people sign in to the client `console`, on the provider's own pages for development, with any password; with SIGNED_OUT_URI
+// they come back there when they sign out. ISSUER is then
 // another name of this machine, so that a browser takes the provider for another site. `ada` is in the group `audit`, others in none that
 // anyone knows; the ID token of `wrong-nonce` has another nonce, that of `wrong-audience` is for another client, and both are signed.
 import { generateKeyPairSync, sign } from 'node:crypto';
@@ -21,7 +22,7 @@ const rsa = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.
 
 const redirect = process.env.REDIRECT_URI;
 const people = redirect === undefined ? [] : [{ client_id: 'console', client_secret: 'console-secret', redirect_uris: [redirect], grant_types: ['authorization_code'],
-  response_types: ['code'], id_token_signed_response_alg: alg }];
+  response_types: ['code'], id_token_signed_response_alg: alg, post_logout_redirect_uris: process.env.SIGNED_OUT_URI ? [process.env.SIGNED_OUT_URI] : [] }];
 
 const provider = new Provider(issuer, {
   clients: [...people, { client_id: 'collector', client_secret: 'collector-secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] }],

@@ -32,6 +32,14 @@ try {
 
   await fill("#f-initiator", person);
   await follow("form[role=search] button", "sess-story");
+  // The search is saved under a name, and found again.
+  await fill("#search-name", "refund inquiry");
+  await follow("form[action='/console/searches'] button", "Saved searches");
+  await inspect("saved-search");
+  await tab.go(`${url}/console/sessions`);
+  await tab.sees("Saved searches");
+  await follow(".saved a", "Clear");
+  assert.equal(await tab.evaluate("document.querySelector('#f-initiator').value"), person);
   await follow("tbody a", "Six questions");
   // The critical finding is the first thing below the heading.
   const order = await tab.evaluate("[...document.querySelectorAll('main > *')].map(one => one.className || one.tagName).slice(0, 6)");
@@ -61,7 +69,8 @@ try {
   await follow("nav a[href='/console/cases']", "INC-2231");
   await inspect("cases");
   await tab.go(url + session);
-  await tab.sees("Timeline");
+  await tab.sees("Case INC-2231");
+  await inspect("session-with-case");
   const record = await tab.evaluate("[...document.querySelectorAll('a[href^=\"/console/record/\"]')].map(one => one.getAttribute('href'))[2]");
   await follow(`a[href=${JSON.stringify(record)}]`, "Who read it");
   await inspect("record");

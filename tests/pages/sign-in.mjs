@@ -10,6 +10,7 @@ const { CONSOLE_URL: url, PROVIDER_URL: provider } = process.env;
 const browser = new Browser(chromium());
 const BEGUN = "vouchlog-begun";
 const VISIT = "vouchlog";
+const LEFT = "vouchlog-left";
 
 /** A browser of a person of their own: no cookie of another. */
 async function person() {
@@ -31,6 +32,21 @@ async function signIn(who, name) {
   await follow("button[type=submit]");
   await tab.until("document.querySelector('input[name=prompt][value=consent]') !== null", "the provider's question");
   await tab.click("button[type=submit]");
+}
+
+/** Signs out of the console, and answers the provider, which asks whether it is to end its own session. */
+async function signOut(who, answer) {
+  const { tab, follow } = who;
+  await follow("form[action='/console/sign-out'] button");
+  await tab.until("document.getElementById('op.logoutForm') !== null", "the provider's question");
+  assert.equal(await tab.evaluate("location.origin"), provider, "the browser is sent to the provider");
+  const asked = new URL(await tab.evaluate("location.href")).searchParams;
+  assert.deepEqual([asked.get("client_id"), asked.get("post_logout_redirect_uri"), asked.get("state").length], ["console", `${url}/console/sign-out/return`, 43]);
+  assert.equal(await cookie(who, VISIT), undefined, "the visit is over before the browser leaves");
+  await tab.click(answer === "yes" ? "button[name=logout]" : "button:not([name])");
+  await tab.until("location.pathname === '/console/sign-out/return'", "the way back");
+  await tab.sees("Signed out of the console");
+  assert.equal(await cookie(who, LEFT), undefined, "what was begun is forgotten");
 }
 
 /** Keeps the way back from being taken, and returns its URL. */
@@ -77,14 +93,24 @@ try {
   assert.equal(await who.tab.evaluate("document.referrer"), "");
 
   // Signing out ends the visit: its cookie is worth nothing, wherever it is.
-  await who.follow("form[action='/console/sign-out'] button", "Sign in with Example ID");
+  await signOut(who, "no");
+  await who.inspect("signed-out");
   await who.tab.send("Network.setCookie", { url: `${url}/`, name: VISIT, value: visit.value });
   await who.tab.go(`${url}/console/findings`);
   await who.tab.sees("Sign in with Example ID");
 
   // The provider still knows the person; the page that was asked for is the one that is opened.
   await who.follow("a[href^='/console/sign-in/at/']");
+  await who.tab.until("document.querySelector('input[name=prompt][value=consent]') !== null", "the provider's question, and no form");
+  await who.tab.click("button[type=submit]");
   await who.tab.until("location.pathname === '/console/findings'", "the page that was asked for");
+
+  // Signed out there as well, the person has to show again who they are. An answer that no sign-out of this browser asked for shows nothing.
+  await signOut(who, "yes");
+  await who.tab.go(`${url}/console/sign-out/return?state=x`);
+  await who.tab.sees("Sign in with Example ID");
+  await signIn(who, "ada");
+  await who.tab.until("location.pathname === '/console/sessions'", "the console");
 
   // An answer that somebody took on its way is worth nothing in another browser, nor is one that another person is made to bring.
   who = await person();
@@ -104,7 +130,7 @@ try {
   // In its own browser it is taken, and once.
   await who.tab.go(stolen);
   await who.tab.until("location.pathname === '/console/sessions'", "the console");
-  await who.follow("form[action='/console/sign-out'] button", "Sign in with Example ID");
+  await signOut(who, "no");
   await who.tab.send("Network.setCookie", { url: `${url}/`, name: BEGUN, value: begun.value });
   await who.tab.go(stolen);
   await refused(who, "was used before");

@@ -6,9 +6,13 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::limits::MAX_SCOPES;
+use crate::secret::SecretPlace;
 
 /// Where the provider sends people back to, below the console's own address. `redirect_uri` must end here.
 pub const RETURN_PATH: &str = "/console/sign-in/return";
+
+/// Where the provider sends people back to who signed out there. `post_logout_redirect_uri` must end here.
+pub const SIGNED_OUT_PATH: &str = "/console/sign-out/return";
 
 /// The client, as an issuer's `sign_in` has it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -18,8 +22,12 @@ pub(crate) struct SignInClient {
     pub(crate) client_id: String,
     /// Exactly as it is registered at the provider.
     pub(crate) redirect_uri: String,
-    /// A file that has the secret; none of a public client.
-    pub(crate) client_secret_file: Option<PathBuf>,
+    /// A file that has the secret. A client with neither file nor variable is a public one.
+    client_secret_file: Option<PathBuf>,
+    /// The variable of the environment that has the secret.
+    client_secret_env: Option<String>,
+    /// Exactly as it is registered at the provider; without it, people who sign out stay signed in there.
+    pub(crate) post_logout_redirect_uri: Option<String>,
     /// Asked for beside `openid`: many providers put groups into a token only if a scope asks for them.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
@@ -36,11 +44,26 @@ impl SignInClient {
         if !is_text(&self.client_id, 256) {
             return Err("client_id has 1 to 256 bytes".to_owned());
         }
-        let is_own = |url: &Url| is_safe(url) && url.query().is_none() && url.path() == RETURN_PATH;
-        if !self.redirect_uri.parse::<Url>().is_ok_and(|url| is_own(&url)) {
+        let is_own = |url: &str, path: &str| {
+            let url = url.parse::<Url>();
+            url.is_ok_and(|url| is_safe(&url) && url.query().is_none() && url.path() == path)
+        };
+        if !is_own(&self.redirect_uri, RETURN_PATH) {
             return Err(format!(
                 "redirect_uri is the console's https address and {RETURN_PATH} (http is for loopback only)"
             ));
+        }
+        if self.post_logout_redirect_uri.as_ref().is_some_and(|url| !is_own(url, SIGNED_OUT_PATH)) {
+            return Err(format!(
+                "post_logout_redirect_uri is the console's https address and {SIGNED_OUT_PATH} (http is for loopback only)"
+            ));
+        }
+        if self.client_secret_file.is_some() && self.client_secret_env.is_some() {
+            return Err("the secret is in client_secret_file or in client_secret_env, not in both".to_owned());
+        }
+        let is_variable = |name: &String| is_text(name, 256) && !name.contains('=');
+        if self.client_secret_env.as_ref().is_some_and(|name| !is_variable(name)) {
+            return Err("client_secret_env is the name of a variable".to_owned());
         }
         // SPEC: RFC 6749 section 3.3.
         let is_scope = |scope: &String| {
@@ -53,6 +76,12 @@ impl SignInClient {
             return Err("name has 1 to 64 bytes".to_owned());
         }
         Ok(())
+    }
+
+    /// Where the secret is; none of a public client.
+    pub(crate) fn secret(&self) -> Option<SecretPlace> {
+        let file = self.client_secret_file.clone().map(SecretPlace::File);
+        file.or_else(|| self.client_secret_env.clone().map(SecretPlace::Variable))
     }
 
     /// The scopes to ask for, in one text.

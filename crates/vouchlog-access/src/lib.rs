@@ -33,11 +33,13 @@ mod metrics;
 mod pattern;
 mod principal;
 mod provider;
+mod secret;
 mod sign_in;
+mod sign_out;
 mod token;
 
 pub use access::{Access, CertificateNames, Reach, Setup, bearer};
-pub use client::RETURN_PATH;
+pub use client::{RETURN_PATH, SIGNED_OUT_PATH};
 pub use config::{AccessFile, ConfigError};
 pub use denied::Denied;
 pub use grants::{EmitGrants, RecordKind, Role};
@@ -45,6 +47,7 @@ pub use pattern::{PatternError, Patterns};
 pub use principal::{ANONYMOUS, Method, Person, Principal};
 pub use provider::AccessError;
 pub use sign_in::{Account, PendingSignIn, SignInPlace, SignInReturn};
+pub use sign_out::PendingSignOut;
 pub use token::{BearerToken, NewToken, TokenError};
 
 #[cfg(test)]

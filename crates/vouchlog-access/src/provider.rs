@@ -74,6 +74,8 @@ pub(crate) struct Endpoints {
     pub(crate) authorization: Url,
     /// Where a code is redeemed.
     pub(crate) token: Url,
+    /// Where a browser is sent to that signs out, if people are to sign out at the provider and it has such a place.
+    pub(crate) end_session: Option<Url>,
     /// Whether the provider names itself when it sends a browser back (RFC 9207).
     pub(crate) names_issuer: bool,
 }
@@ -90,6 +92,7 @@ struct Discovery {
     jwks_uri: String,
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
+    end_session_endpoint: Option<String>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
 }
@@ -203,8 +206,22 @@ impl Provider {
         Ok(Some(Endpoints {
             authorization: self.linked("authorization_endpoint", authorization)?,
             token: self.linked("token_endpoint", token)?,
+            end_session: self.end_session(discovery),
             names_issuer: discovery.authorization_response_iss_parameter_supported,
         }))
+    }
+
+    /// Where people sign out, if they are to sign out at the provider. Without it they still sign in.
+    fn end_session(&self, discovery: &Discovery) -> Option<Url> {
+        self.issuer.sign_in.as_ref()?.post_logout_redirect_uri.as_ref()?;
+        let missing = || "its discovery document has no end_session_endpoint".to_owned();
+        let named = discovery.end_session_endpoint.as_ref().ok_or_else(missing);
+        let found = named.and_then(|url| self.linked("end_session_endpoint", url));
+        found
+            .inspect_err(|why| {
+                tracing::warn!(issuer = self.issuer.issuer, why, "people cannot sign out at this provider");
+            })
+            .ok()
     }
 
     async fn get(&self, url: Url) -> Result<Vec<u8>, String> {

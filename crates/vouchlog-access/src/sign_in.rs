@@ -10,8 +10,6 @@
 //! endpoints of the discovery document of a configured issuer, and nowhere else.
 
 use std::fmt;
-use std::io::Read as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -28,9 +26,10 @@ use crate::claims::Claims;
 use crate::client::SignInClient;
 use crate::denied::Denied;
 use crate::jwt::Unverified;
-use crate::limits::{MAX_CODE_BYTES, MAX_SECRET_BYTES, MAX_TOKEN_BYTES};
+use crate::limits::{MAX_CODE_BYTES, MAX_TOKEN_BYTES};
 use crate::principal::Principal;
 use crate::provider::{Answer, Endpoints, Provider};
+use crate::secret::SecretPlace;
 
 /// A provider at which people can sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,14 +116,20 @@ impl fmt::Debug for Account {
     }
 }
 
+impl Account {
+    /// The provider that stated it.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.claims.iss
+    }
+}
+
 impl Access {
     /// The providers at which people can sign in, in the order of the file.
     pub fn sign_in_places(&self) -> Vec<SignInPlace> {
         let place = |provider: &Arc<Provider>| {
             let client = provider.issuer.sign_in.as_ref()?;
             let issuer = provider.issuer.issuer.clone();
-            let name = client.name.clone().unwrap_or_else(|| host(&issuer));
-            Some(SignInPlace { issuer, name })
+            Some(SignInPlace { issuer, name: name_of(provider, client) })
         };
         self.providers().iter().filter_map(place).collect()
     }
@@ -186,7 +191,7 @@ impl Access {
         self.principal_of_person(&account.claims)
     }
 
-    fn place(&self, issuer: &str) -> Result<(Arc<Provider>, SignInClient), Denied> {
+    pub(crate) fn place(&self, issuer: &str) -> Result<(Arc<Provider>, SignInClient), Denied> {
         let provider = self.providers().into_iter().find(|provider| provider.issuer.issuer == issuer);
         let place = provider.and_then(|provider| {
             let client = provider.issuer.sign_in.clone()?;
@@ -275,8 +280,8 @@ async fn id_token(
     endpoints: &Endpoints,
     (code, verifier): (&str, &str),
 ) -> Result<Zeroizing<String>, Denied> {
-    let authorization = match &client.client_secret_file {
-        Some(file) => Some(basic(&client.client_id, file.clone()).await?),
+    let authorization = match client.secret() {
+        Some(secret) => Some(basic(&client.client_id, secret).await?),
         None => None,
     };
     let form = redeeming(client, code, verifier);
@@ -312,7 +317,7 @@ fn redeeming(client: &SignInClient, code: &str, verifier: &str) -> String {
         .append_pair("code", code)
         .append_pair("redirect_uri", &client.redirect_uri)
         .append_pair("code_verifier", verifier);
-    if client.client_secret_file.is_none() {
+    if client.secret().is_none() {
         form.append_pair("client_id", &client.client_id);
     }
     form.finish()
@@ -329,15 +334,21 @@ struct Refusal {
     error: String,
 }
 
-async fn endpoints(provider: &Provider) -> Result<Endpoints, Denied> {
+/// Where people sign in and out at a provider.
+pub(crate) async fn endpoints(provider: &Provider) -> Result<Endpoints, Denied> {
     provider.keys(|_| true).await?.endpoints.clone().ok_or(Denied::Unavailable)
 }
 
 /// 256 random bits, as text.
-fn random() -> Result<String, Denied> {
+pub(crate) fn random() -> Result<String, Denied> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).map_err(|_| Denied::Unavailable)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// What people call a provider.
+pub(crate) fn name_of(provider: &Provider, client: &SignInClient) -> String {
+    client.name.clone().unwrap_or_else(|| host(&provider.issuer.issuer))
 }
 
 /// The host of a URL.
@@ -355,29 +366,13 @@ fn code_of(error: &str) -> &str {
     if is_code { error } else { "(no code)" }
 }
 
-/// How the client authenticates itself. The secret is read each time, so that it can be replaced.
-async fn basic(client_id: &str, file: std::path::PathBuf) -> Result<HeaderValue, Denied> {
-    let read = tokio::task::spawn_blocking(move || {
-        secret(&file).map_err(|error| {
-            tracing::error!(file = %file.display(), %error, "the secret of the console's client cannot be read");
-        })
-    });
-    let secret = read.await.ok().and_then(Result::ok).ok_or(Denied::Unavailable)?;
+/// How the client authenticates itself.
+async fn basic(client_id: &str, secret: SecretPlace) -> Result<HeaderValue, Denied> {
+    let secret = secret.read().await?;
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = Zeroizing::new(format!("{}:{}", encode(client_id), encode(&secret)));
     let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
     let mut value = HeaderValue::from_str(&value).map_err(|_| Denied::Unavailable)?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn secret(file: &Path) -> std::io::Result<Zeroizing<String>> {
-    let wrong = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_owned());
-    let mut text = Zeroizing::new(String::new());
-    std::fs::File::open(file)?.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text)?;
-    let secret = text.trim();
-    if secret.is_empty() || text.len() as u64 > MAX_SECRET_BYTES || secret.chars().any(char::is_control) {
-        return Err(wrong("it is empty, too long, or has more than one line"));
-    }
-    Ok(Zeroizing::new(secret.to_owned()))
 }

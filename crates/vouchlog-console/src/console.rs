@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use vouchlog::{Policy, VerifyingKey};
-use vouchlog_access::{Account, Denied, PendingSignIn, SignInReturn};
+use vouchlog_access::{Account, CertificateNames, Denied, PendingSignIn, PendingSignOut, SignInReturn};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_desk::serve::{CallerError, Service};
 use vouchlog_vault::Access;
@@ -54,11 +54,16 @@ impl Console {
         }
     }
 
-    /// The caller that a visit is of.
-    pub(crate) async fn caller(&self, credential: &Credential) -> Result<Access, CallerError> {
+    /// The caller that a visit is of. `certificate` is that of the request's connection.
+    pub(crate) async fn caller(
+        &self,
+        credential: &Credential,
+        certificate: Option<&CertificateNames>,
+    ) -> Result<Access, CallerError> {
         match credential {
             Credential::Token(token) => self.bearer(token).await,
             Credential::Account(account) => self.service.person(account).await,
+            Credential::Certificate => self.service.caller(&HeaderMap::new(), certificate).await,
         }
     }
 
@@ -72,6 +77,15 @@ impl Console {
             return Err(Denied::Unavailable);
         };
         self.service.callers().finish_sign_in(pending, returned).await
+    }
+
+    /// How a browser signs out at the identity provider of an account, if it is to.
+    pub(crate) async fn sign_out_at_provider(&self, account: &Account) -> Option<PendingSignOut> {
+        let begun = self.service.callers().begin_sign_out(account).await;
+        begun
+            .inspect_err(|denied| tracing::warn!(%denied, "people cannot sign out at the provider now"))
+            .ok()
+            .flatten()
     }
 
     async fn bearer(&self, token: &str) -> Result<Access, CallerError> {

@@ -2,8 +2,8 @@
 //! a vault's records wherever they are made: a drawn session ([`drawn`]), and the [`Letter`] after an erasure.
 //!
 //! ```text
-//! browser ─► cookie ─► visit ─► token or account ─► caller ─┬─ GET:  Service::ask ─► page
-//!                                                           └─ POST: form token ─► Service::ask ─► redirect to what was done
+//! browser ─► cookie ─► visit ─► token, account or certificate ─► caller ─┬─ GET:  Service::ask ─► page
+//!                                                                        └─ POST: form token ─► Service::ask ─► redirect to what was done
 //! ```
 //!
 //! Pages are made by the server and work without a script; there is none. In scope: signing in, pages, forms. Out of scope: what a

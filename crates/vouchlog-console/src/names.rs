@@ -69,6 +69,21 @@ impl Search {
     }
 }
 
+/// A search that the visitor saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SavedSearchName {
+    pub(crate) tenant: String,
+    pub(crate) name: String,
+}
+
+impl Named for SavedSearchName {
+    const KIND: &'static str = "saved-search";
+
+    fn tenant(&self) -> Option<&str> {
+        Some(&self.tenant)
+    }
+}
+
 /// What is to be erased.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Erasing {
@@ -178,6 +193,18 @@ pub(crate) struct BegunSignIn {
 
 impl Named for BegunSignIn {
     const KIND: &'static str = "sign-in";
+}
+
+/// A sign-out at an identity provider that was begun, in a cookie of the browser that began it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BegunSignOut {
+    pub(crate) state: String,
+    /// What people call the provider.
+    pub(crate) provider: String,
+}
+
+impl Named for BegunSignOut {
+    const KIND: &'static str = "sign-out";
 }
 
 /// A case.

@@ -6,6 +6,9 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use vouchlog_pages::{Tone, icon, moment};
 
+use crate::names::Search;
+use crate::visitor::Visitor;
+
 /// A time of the vault's, in milliseconds since 1970-01-01 UTC.
 pub(crate) fn time(millis: i64) -> Markup {
     html! {
@@ -61,6 +64,14 @@ pub(crate) fn status_icon(tone: Tone, word: &str) -> Markup {
 /// A status among others.
 pub(crate) fn pill(tone: Tone, word: &str) -> Markup {
     html! { span class={ "st pill " (tone.class()) } { (icon(tone.icon())) (word) } }
+}
+
+/// The page of a search for sessions.
+pub(crate) fn sessions_path(visitor: &Visitor, search: &Search) -> String {
+    if search.is_open() && search.after.is_empty() {
+        return "/console/sessions".to_owned();
+    }
+    format!("/console/sessions/{}", visitor.handle(search))
 }
 
 /// Turning the pages of a list. `after` has the cursors of this page and those before it; `link` makes the link of a page from its own.

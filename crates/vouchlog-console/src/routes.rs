@@ -1,7 +1,8 @@
 //! The routes of the console, and what all of them share.
 //!
 //! Reading is GET, everything else POST; after a POST that changed something the browser is sent to a page of what was done, so that
-//! reloading it repeats nothing. Signing in at an identity provider is GET, too: it comes back by a redirect. Names are in forms and in handles, never in a path or a query.
+//! reloading it repeats nothing. Signing in at an identity provider is GET, too, as it comes back by a redirect, and so is signing in with a
+//! client certificate, which takes no form. Names are in forms and in handles, never in a path or a query.
 
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
-use vouchlog_access::RETURN_PATH;
+use vouchlog_access::{RETURN_PATH, SIGNED_OUT_PATH};
 use vouchlog_desk::serve::Service;
 
 use crate::console::{Console, ConsoleConfig};
 use crate::frame::{STYLE, STYLE_PATH};
 use crate::pages::{
-    cases, disclose, disclosures, duties, erase, export, findings, holds, identities, provider, record,
-    session, sessions, sign_in, sources,
+    cases, certificate, disclose, disclosures, duties, erase, export, findings, holds, identities, provider,
+    record, searches, session, session_cases, sessions, sign_in, sign_out, sources,
 };
 use crate::respond::{guarded, redirect};
 
@@ -29,12 +30,16 @@ pub fn router(service: Arc<Service>, config: ConsoleConfig) -> Router {
         .route("/console", get(|| async { redirect("/console/sessions") }))
         .route("/console/", get(|| async { redirect("/console/sessions") }))
         .route(&STYLE_PATH, get(style))
-        .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/console/sign-in", get(certificate::show).post(sign_in::enter))
+        .route("/console/sign-in/certificate", get(certificate::arrive))
         .route("/console/sign-in/at/{provider}", get(provider::begin))
         .route(RETURN_PATH, get(provider::come_back))
-        .route("/console/sign-out", post(sign_in::leave))
+        .route("/console/sign-out", post(sign_out::leave))
+        .route(SIGNED_OUT_PATH, get(sign_out::come_back))
         .route("/console/sessions", get(sessions::first).post(sessions::search))
         .route("/console/sessions/{search}", get(sessions::page))
+        .route("/console/searches", post(searches::save))
+        .route("/console/searches/delete", post(searches::delete))
         .route("/console/session/{session}", get(session::show))
         .route("/console/session/{session}/disclose", get(disclose::session).post(disclose::give_session))
         .route("/console/session/{session}/hold", get(holds::of_session))
@@ -47,7 +52,7 @@ pub fn router(service: Arc<Service>, config: ConsoleConfig) -> Router {
         .route("/console/identities", get(identities::first).post(identities::find))
         .route("/console/identities/{search}", get(identities::page))
         .route("/console/identity/{identity}", get(identities::show))
-        .route("/console/session/{session}/case", get(cases::of_session).post(cases::add_session))
+        .route("/console/session/{session}/case", get(session_cases::show).post(session_cases::add))
         .route("/console/cases", get(cases::first).post(cases::open))
         .route("/console/cases/{search}", get(cases::page))
         .route("/console/case/{case}", get(cases::show).post(cases::change))

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 use maud::{Markup, html};
 use url::form_urlencoded;
+use vouchlog_access::CertificateNames;
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_desk::Ask;
 use vouchlog_desk::serve::CallerError;
@@ -21,7 +22,7 @@ use crate::form::Form;
 use crate::frame::{Area, Signed, bare, framed};
 use crate::handles::Named;
 use crate::respond::{page, redirect};
-use crate::visits::{Outcome, Visit, is_same};
+use crate::visits::{Credential, Outcome, Visit, is_same};
 
 /// The name of the field that every form has.
 pub(crate) const FORM_TOKEN: &str = "form";
@@ -73,7 +74,14 @@ impl FromRequestParts<Arc<Console>> for Visitor {
         let name = cookie_name(console.config.is_tls);
         let visit = cookie(&parts.headers, name).and_then(|it| console.visits.find(it, Instant::now()));
         let Some(visit) = visit else { return Err(to_sign_in(parts)) };
-        match console.caller(visit.credential()).await {
+        let certificate = parts.extensions.get::<CertificateNames>();
+        match console.caller(visit.credential(), certificate).await {
+            Ok(access)
+                if matches!(visit.credential(), Credential::Certificate) && !visit.is_of(access.name()) =>
+            {
+                console.visits.end(&visit);
+                Err(to_sign_in(parts))
+            }
             Ok(access) => Ok(Self { console: Arc::clone(console), access, visit }),
             Err(CallerError::Denied(denied)) if !denied.is_passing() => {
                 console.visits.end(&visit);
@@ -199,6 +207,11 @@ impl Visitor {
                 "this result is no longer kept: results go with the visit in which they were made",
             ))
         })
+    }
+
+    /// What the visit was begun with.
+    pub(crate) fn credential(&self) -> &Credential {
+        self.visit.credential()
     }
 
     /// Ends the visit.

@@ -1,6 +1,6 @@
 //! Visits: the times in which browsers are signed in. The server keeps them, the browser has a random number in a cookie.
 //!
-//! A visit keeps what it was begun with, a token or an account at an identity provider, and nothing of what that may do: each request
+//! A visit keeps what it was begun with, a token, an account at an identity provider or a client certificate, and nothing of what that may do: each request
 //! looks it up again, so that a principal that was revoked, or whose roles were changed, has what it has now. Results that cannot be made twice, such as the letter
 //! after an erasure, wait here until they are downloaded or the visit ends.
 
@@ -42,13 +42,15 @@ pub(crate) enum Credential {
     Token(Zeroizing<String>),
     /// An account at an identity provider, whose principal is looked up with each request.
     Account(Account),
+    /// A client certificate, which the connection of each request has to have.
+    Certificate,
 }
 
 impl Credential {
     /// How long a visit lasts that is begun with it. What a provider states of a person is asked of it again before long.
     const fn lifetime(&self) -> Duration {
         match self {
-            Self::Token(_) => VISIT_LIFETIME,
+            Self::Token(_) | Self::Certificate => VISIT_LIFETIME,
             Self::Account(_) => ACCOUNT_LIFETIME,
         }
     }
@@ -73,6 +75,11 @@ impl Visit {
     /// What it was begun with.
     pub(crate) fn credential(&self) -> &Credential {
         &self.credential
+    }
+
+    /// Whether it is one of this principal. With one certificate in the place of another a browser is another visitor.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        self.name == name
     }
 
     /// What every form of it has, and no page of another site.

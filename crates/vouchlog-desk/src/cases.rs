@@ -117,6 +117,9 @@ pub struct ListCases {
     /// Only those in this state.
     #[serde(default)]
     pub state: Option<CaseState>,
+    /// Only those to which this session was added.
+    #[serde(default)]
+    pub session: Option<String>,
     /// `next` of an earlier page.
     #[serde(default)]
     pub after: Option<String>,
@@ -288,6 +291,7 @@ impl Ask for ListCases {
         let query = CaseQuery {
             tenant: self.tenant,
             state: self.state.map(Into::into),
+            session: self.session.as_deref().map(bounds::session).transpose()?.map(str::to_owned),
             after: bounds::place(self.after.as_deref())?,
             limit,
         };

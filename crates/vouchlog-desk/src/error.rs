@@ -77,7 +77,7 @@ fn of_vault(error: &VaultError) -> Error {
         E::ForbiddenTenant { .. } | E::UnknownRecord(_) | E::UnknownHold(_) | E::UnknownCase(_) => {
             Error::not_found(NOTHING)
         }
-        E::UnknownPrincipal(_) => Error::not_found(error.to_string()),
+        E::UnknownPrincipal(_) | E::UnknownSearch(_) => Error::not_found(error.to_string()),
         E::Invalid(_) => Error::invalid(error.to_string()),
         E::Erased(_)
         | E::Refused(_)

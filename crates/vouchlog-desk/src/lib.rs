@@ -35,6 +35,7 @@ mod principals;
 mod reading;
 mod remote;
 mod row;
+mod searches;
 pub mod serve;
 mod sessions;
 mod sources;
@@ -76,6 +77,7 @@ pub use reading::{
 };
 pub use remote::RemoteDesk;
 pub use row::{FacetValue, RecordRow, RowErasure, RowPlace};
+pub use searches::{DeleteSearch, DeletedSearch, ListSearches, SaveSearch, SearchRow, SearchRows};
 pub use sessions::{DeclaredLoss, OpenSession, SessionPage, TaughtRecord, whole_session};
 pub use sources::{
     CollectorRow, DoorRow, ExaminedSource, ListSources, MissingEvidence, SourceQuestion, SourceRow,

@@ -44,6 +44,7 @@ use crate::local::LocalDesk;
 use crate::principals::{GrantPrincipal, ListPrincipals, RevokePrincipal};
 use crate::reading::{FindRecords, RenewReceipts, ShowRecord};
 use crate::remote::PATH;
+use crate::searches::{DeleteSearch, ListSearches, SaveSearch};
 use crate::sessions::OpenSession;
 use crate::sources::ListSources;
 
@@ -119,6 +120,9 @@ impl Service {
         let routes = Routes { router: Router::new(), document: describe::document() }
             .with::<FindRecords>()
             .with::<ListSessions>()
+            .with::<SaveSearch>()
+            .with::<ListSearches>()
+            .with::<DeleteSearch>()
             .with::<ListFindings>()
             .with::<CountFindings>()
             .with::<DecideFindings>()

@@ -18,6 +18,8 @@ use crate::{Result, VaultError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     name: String,
+    /// The principal that it is, or of which it is a member.
+    principal: String,
     roles: Roles,
     /// None is every tenant.
     tenant: Option<String>,
@@ -25,12 +27,17 @@ pub struct Access {
 
 impl Access {
     pub(crate) fn new(name: String, roles: Roles, tenant: Option<String>) -> Self {
-        Self { name, roles, tenant }
+        Self { principal: name.clone(), name, roles, tenant }
     }
 
     /// By which name the caller is on record.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The principal whose roles the caller has: itself, or the group that it is of.
+    pub(crate) fn principal(&self) -> &str {
+        &self.principal
     }
 
     /// What it may do.

@@ -20,7 +20,8 @@ use crate::lists::mac;
 use crate::operation::Operation;
 use crate::query::Query;
 use crate::record::check_name;
-use crate::{Result, Vault, VaultError};
+use crate::sql::{Value, list};
+use crate::{Result, Vault, VaultError, sql};
 
 /// Whether a case takes more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub struct CaseQuery {
     pub tenant: Option<String>,
     /// In this state only.
     pub state: Option<CaseState>,
+    /// Only those to which a session of this name was added.
+    pub session: Option<String>,
     /// The [cursor](CaseSummary::cursor) of the last one that was already seen.
     pub after: Option<CaseCursor>,
     /// At most this many; more than [`MAX_LISTED`] is [`MAX_LISTED`].
@@ -204,7 +207,7 @@ impl Vault {
                 let tenants = tenants(&self.shared, &mut tx, Some(name)).await?;
                 let unknown = || VaultError::invalid("the vault has no record of this tenant");
                 let tenant = tenants.first().ok_or_else(unknown)?;
-                apply(&mut tx, tenant.id, change, now).await?;
+                apply(&mut tx, tenant, change, now).await?;
                 let record = note(&mut tx, tenant, access, (change, now)).await?;
                 self.shared.db.commit(tx).await?;
                 Ok(record)
@@ -247,13 +250,27 @@ impl Vault {
                 let (from, to) = query.state.map_or((0, 1), |state| (state.number(), state.number()));
                 let place = query.after.unwrap_or(CaseCursor { changed_at: i64::MAX, n: i64::MAX });
                 let limit = i64::try_from(query.limit.min(MAX_LISTED)).unwrap_or(i64::MAX);
-                let sql = sqlx::AssertSqlSafe(format!(
+                let mut connection = self.shared.db.readers.acquire().await?;
+                let mut values: Vec<Value> = vec![tenant.into(), from.into(), to.into()];
+                values.extend([place.changed_at.into(), place.n.into(), limit.into()]);
+                let mut of_session = String::new();
+                if let Some(session) = &query.session {
+                    let asked = Some(tenant).filter(|tenant| !tenant.is_empty());
+                    let tenants = tenants(&self.shared, &mut connection, asked).await?;
+                    if tenants.is_empty() {
+                        return Ok(Vec::new());
+                    }
+                    let sessions = list(values.len() + 1, tenants.len());
+                    of_session =
+                        format!("AND c.n IN (SELECT s.n FROM case_session s WHERE s.mac IN ({sessions}))");
+                    let macs = tenants.iter().map(|tenant| tenant.facet(Facet::Session, session));
+                    values.extend(macs.map(|mac| Value::from(mac.as_slice())));
+                }
+                let sql = format!(
                     "{CASE} WHERE ($1 = '' OR t.name = $1) AND c.state >= $2 AND c.state <= $3 \
-                     AND (c.changed_at, c.n) < ($4, $5) ORDER BY c.changed_at DESC, c.n DESC LIMIT $6"
-                ));
-                let rows = sqlx::query(sql).bind(tenant).bind(from).bind(to);
-                let rows = rows.bind(place.changed_at).bind(place.n).bind(limit);
-                let rows = rows.fetch_all(&self.shared.db.readers).await?;
+                     AND (c.changed_at, c.n) < ($4, $5) {of_session} ORDER BY c.changed_at DESC, c.n DESC LIMIT $6"
+                );
+                let rows = sql::query(sql, values).fetch_all(&mut *connection).await?;
                 rows.iter().map(summary).collect()
             })
             .await
@@ -309,16 +326,16 @@ const CASE: &str = "SELECT c.n, c.name, t.name, c.owner, c.state, c.opened_at, c
                     FROM review_case c JOIN tenant t ON t.id = c.tenant";
 
 /// Changes what lists show of the case. The caller has the lock on the vault.
-async fn apply(tx: &mut AnyConnection, tenant: i64, change: &CaseChange<'_>, now: i64) -> Result<()> {
+async fn apply(tx: &mut AnyConnection, tenant: &Tenant, change: &CaseChange<'_>, now: i64) -> Result<()> {
     let find = "SELECT n, state, entries FROM review_case WHERE tenant = $1 AND name = $2";
-    let found = sqlx::query(find).bind(tenant).bind(change.case).fetch_optional(&mut *tx).await?;
+    let found = sqlx::query(find).bind(tenant.id).bind(change.case).fetch_optional(&mut *tx).await?;
     if let CaseStep::Opened(owner) = &change.done {
         if found.is_some() {
             return Err(VaultError::CaseExists(change.case.to_owned()));
         }
         let insert = "INSERT INTO review_case (tenant, name, owner, state, opened_at, changed_at, entries) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let insert = sqlx::query(insert).bind(tenant).bind(change.case).bind(owner.as_str());
+        let insert = sqlx::query(insert).bind(tenant.id).bind(change.case).bind(owner.as_str());
         let insert = insert.bind(CaseState::Open.number()).bind(now).bind(now).bind(1_i64);
         insert.execute(tx).await?;
         return Ok(());
@@ -337,7 +354,12 @@ async fn apply(tx: &mut AnyConnection, tenant: i64, change: &CaseChange<'_>, now
     }
     let state = if is_closing { CaseState::Closed } else { CaseState::Open };
     let update = "UPDATE review_case SET state = $1, changed_at = $2, entries = entries + 1 WHERE n = $3";
-    sqlx::query(update).bind(state.number()).bind(now).bind(n).execute(tx).await?;
+    sqlx::query(update).bind(state.number()).bind(now).bind(n).execute(&mut *tx).await?;
+    if let CaseStep::Added(CaseItem::Session(session)) = &change.done {
+        let insert = "INSERT INTO case_session (mac, n) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let mac = tenant.facet(Facet::Session, session);
+        sqlx::query(insert).bind(mac.to_vec()).bind(n).execute(tx).await?;
+    }
     Ok(())
 }
 

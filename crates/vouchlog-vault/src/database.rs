@@ -151,6 +151,8 @@ impl Database {
                 ("facet sets", include_str!("../migrations/sqlite/0014_facet_sets.sql")),
                 ("findings", include_str!("../migrations/sqlite/0015_findings.sql")),
                 ("cases", include_str!("../migrations/sqlite/0016_cases.sql")),
+                ("saved searches", include_str!("../migrations/sqlite/0017_saved_searches.sql")),
+                ("case sessions", include_str!("../migrations/sqlite/0018_case_sessions.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -169,6 +171,8 @@ impl Database {
                 ("facet sets", include_str!("../migrations/postgres/0014_facet_sets.sql")),
                 ("findings", include_str!("../migrations/postgres/0015_findings.sql")),
                 ("cases", include_str!("../migrations/postgres/0016_cases.sql")),
+                ("saved searches", include_str!("../migrations/postgres/0017_saved_searches.sql")),
+                ("case sessions", include_str!("../migrations/postgres/0018_case_sessions.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

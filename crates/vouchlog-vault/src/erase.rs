@@ -29,7 +29,7 @@ use crate::operation::Operation;
 use crate::refusal::{Refusal, Why};
 use crate::roster::Roster;
 use crate::sql::{Value, over_set};
-use crate::{Result, Vault, VaultError};
+use crate::{Result, Vault, VaultError, saved_searches};
 
 /// What to erase.
 #[derive(Clone, PartialEq, Eq)]
@@ -172,6 +172,7 @@ impl Vault {
             over_set(&mut tx, &format!("UPDATE record SET erasure = {n} WHERE n IN"), rows, "").await?;
             // Lists show nothing more of them, also if this is as far as it comes.
             lists::forget_values(&mut tx, n).await?;
+            saved_searches::forget(&mut tx, n).await?;
             self.shared.db.commit(tx).await
         }).await
     }
@@ -395,6 +396,7 @@ async fn destroy(tx: &mut AnyConnection, erasure: i64) -> Result<()> {
     let persons = "SELECT DISTINCT rs.subject FROM record r JOIN record_subject rs ON rs.record = r.n WHERE r.erasure = $1";
     let persons = sqlx::query(persons).bind(erasure).fetch_all(&mut *tx).await?;
     lists::forget_values(tx, erasure).await?;
+    saved_searches::forget(tx, erasure).await?;
     for delete in [
         "DELETE FROM sealed WHERE record IN (SELECT n FROM record WHERE erasure = $1)",
         "DELETE FROM content_piece WHERE record IN (SELECT n FROM record WHERE erasure = $1)",

@@ -113,6 +113,9 @@ pub enum VaultError {
     /// The case was closed.
     #[error("the case `{0}` is closed: open another one")]
     CaseClosed(String),
+    /// The caller has no saved search of this name.
+    #[error("there is no saved search `{0}` of yours in this vault")]
+    UnknownSearch(String),
     /// No principal has this name.
     #[error("there is no principal `{0}` in this vault")]
     UnknownPrincipal(String),

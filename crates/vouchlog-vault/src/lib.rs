@@ -84,6 +84,7 @@ mod refusal;
 mod role;
 mod roster;
 mod roster_reads;
+mod saved_searches;
 mod seal_duties;
 mod sealed;
 mod sessions;
@@ -122,6 +123,7 @@ pub use recorder::{
 pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};
 pub use role::{Role, Roles};
+pub use saved_searches::{SavedSearch, SavedSearches};
 pub use sessions::{FoundInSession, SessionCursor, SessionQuery, SessionSummary};
 pub use vault::Vault;
 pub use vouchlog_record::{Facet, RecordId};

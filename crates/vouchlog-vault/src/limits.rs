@@ -98,6 +98,15 @@ pub(crate) const QUEUED_KIB: usize = 64 * 1024;
 /// Records of one case: what was added, and notes. A page shows all of them.
 pub const MAX_CASE_ENTRIES: usize = 1_000;
 
+/// Searches that a caller saves in one tenant: a list that one looks through.
+pub const MAX_SAVED_SEARCHES: usize = 100;
+
+/// Searches that are saved in one tenant, of all its callers.
+pub const MAX_SAVED_SEARCHES_OF_TENANT: usize = 10_000;
+
+/// The longest saved search, with its name, as JSON.
+pub const MAX_SAVED_SEARCH_BYTES: usize = 16 * 1024;
+
 /// Attempts to write one group when another process writes the same rows or holds the lock.
 pub(crate) const WRITE_ATTEMPTS: u32 = 5;
 

@@ -14,6 +14,8 @@ pub enum Operation {
     Submit,
     /// Find records; read everything but content; list holds and retention classes.
     Read,
+    /// Save searches of one's own, list and delete them.
+    SaveSearches,
     /// Read content.
     ReadContent,
     /// Give fields of records to others.
@@ -45,9 +47,10 @@ enum Concern {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Operation; 11] = [
+    pub const ALL: [Operation; 12] = [
         Self::Submit,
         Self::Read,
+        Self::SaveSearches,
         Self::ReadContent,
         Self::Disclose,
         Self::Review,
@@ -63,7 +66,7 @@ impl Operation {
     const fn needs(self) -> (Role, Concern) {
         match self {
             Self::Submit => (Role::Submit, Concern::OwnTenants),
-            Self::Read => (Role::ReadMetadata, Concern::OwnTenants),
+            Self::Read | Self::SaveSearches => (Role::ReadMetadata, Concern::OwnTenants),
             Self::ReadContent => (Role::ReadContent, Concern::OwnTenants),
             Self::Disclose => (Role::Disclose, Concern::OwnTenants),
             Self::Review => (Role::Review, Concern::OwnTenants),
@@ -78,6 +81,7 @@ impl Operation {
         match self {
             Self::Submit => "submit",
             Self::Read => "read",
+            Self::SaveSearches => "save-searches",
             Self::ReadContent => "read-content",
             Self::Disclose => "disclose",
             Self::Review => "review",
@@ -137,9 +141,10 @@ mod tests {
     use crate::role::Roles;
 
     /// The table as it is documented: a change of one must be a change of the other.
-    const DOCUMENTED: [(Operation, Role, bool); 11] = [
+    const DOCUMENTED: [(Operation, Role, bool); 12] = [
         (Operation::Submit, Role::Submit, false),
         (Operation::Read, Role::ReadMetadata, false),
+        (Operation::SaveSearches, Role::ReadMetadata, false),
         (Operation::ReadContent, Role::ReadContent, false),
         (Operation::Disclose, Role::Disclose, false),
         (Operation::Review, Role::Review, false),

@@ -120,7 +120,8 @@ impl Vault {
             .await
     }
 
-    /// Takes a name out; its token is void. The last one may go too: then the key alone gives every role again.
+    /// Takes a name out; its token is void, and the searches that it saved are deleted. The last one may go too: then the key alone gives
+    /// every role again.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "revoke"))]
     pub async fn revoke(&self, access: &Access, name: &str) -> Result<()> {
         self.shared
@@ -134,7 +135,12 @@ impl Vault {
                     }
                     Ok(())
                 })
-                .await
+                .await?;
+                // It has no access any more, whatever becomes of these.
+                if let Err(error) = self.delete_searches_of(name).await {
+                    tracing::warn!(%error, "the searches that a revoked principal saved were not deleted");
+                }
+                Ok(())
             })
             .await
     }

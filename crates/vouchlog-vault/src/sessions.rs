@@ -238,7 +238,8 @@ fn findings(codes: &HashMap<Code, &'static str>, counted: Vec<(Code, i64, u64)>)
 }
 
 impl SessionQuery {
-    fn check(&self) -> Result<()> {
+    /// Refuses what no list of sessions is searched by.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.facets.len() > MAX_QUERY_FACETS {
             return Err(VaultError::invalid(format!("a query has at most {MAX_QUERY_FACETS} facets")));
         }

@@ -21,6 +21,7 @@ mod repeating;
 mod reviewing;
 mod roles;
 mod roster;
+mod searching;
 mod sending;
 mod sqlite;
 mod tenants;
@@ -110,6 +111,10 @@ suite! {
     reviewing::a_decision_is_on_record_once_also_after_a_crash,
     casework::a_case_is_its_records_once_each_also_after_a_crash,
     casework::cases_are_listed_by_state_and_tenant,
+    searching::a_search_is_kept_for_its_owner_alone,
+    searching::saved_searches_are_bounded,
+    searching::an_erasure_takes_searches_for_what_it_erased,
+    searching::a_search_changed_behind_its_back_is_not_served,
     listing::identities_show_since_when_they_are_used,
     listing::records_of_an_earlier_version_are_listed,
     keying::a_vault_opens_with_its_key_alone,

@@ -14,6 +14,7 @@ use crate::provider::Pace;
 use crate::{Access, AccessFile, Account, Denied, Method, PendingSignIn, Person, Setup, SignInReturn};
 
 const REDIRECT: &str = "https://vault.example/console/sign-in/return";
+const SIGNED_OUT: &str = "https://vault.example/console/sign-out/return";
 
 struct World {
     provider: Provider,
@@ -135,6 +136,60 @@ async fn a_person_who_signs_in_is_the_principal_of_their_group() {
     assert!(world.access.account(&account).is_err() && world.access.sign_in_places().is_empty());
     assert!(world.access.begin_sign_in(issuer).await.is_err());
     assert!(!format!("{account:?} {:?}", begun.pending).contains(&begun.query["nonce"]));
+}
+
+#[tokio::test]
+async fn the_secret_of_the_client_is_in_the_environment_too() {
+    let world = World::start(&json!({ "client_secret_env": "PATH" })).await;
+    world.signed_in(&json!({})).await.unwrap();
+    let [redeemed] = &world.provider.redeemed()[..] else { panic!("redeemed once") };
+    let secret = std::env::var("PATH").unwrap();
+    let encoded: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let basic = STANDARD.encode(format!("console:{encoded}"));
+    assert!(redeemed.contains(&format!("Basic {basic}")), "{redeemed}");
+    assert!(!redeemed.contains("client_id="), "it names itself in the header alone: {redeemed}");
+    let world = World::start(&json!({ "client_secret_env": "VOUCHLOG_NO_SUCH_VARIABLE" })).await;
+    assert_eq!(world.signed_in(&json!({})).await.unwrap_err(), Denied::Unavailable);
+}
+
+#[tokio::test]
+async fn a_person_signs_out_at_the_provider_if_both_have_a_place_for_it() {
+    let world = World::start(&json!({ "post_logout_redirect_uri": SIGNED_OUT, "name": "Example ID" })).await;
+    let mut document = discovery(&world.provider.issuer);
+    document["end_session_endpoint"] = format!("{}/logout?tenant=a", world.provider.issuer).into();
+    world.provider.answers_discovery(Answer::Json(document.clone()));
+    let account = world.signed_in(&json!({})).await.unwrap();
+    let begun = world.access.begin_sign_out(&account).await.unwrap().unwrap();
+    let url: Url = begun.url.parse().unwrap();
+    assert_eq!((url.path(), begun.provider.as_str(), begun.state.len()), ("/logout", "Example ID", 43));
+    let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+    let expected = [
+        ("client_id", "console"),
+        ("post_logout_redirect_uri", SIGNED_OUT),
+        ("state", begun.state.as_str()),
+        ("tenant", "a"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(query, BTreeMap::from(expected));
+    let again = world.access.begin_sign_out(&account).await.unwrap().unwrap();
+    assert_ne!(again.state, begun.state);
+
+    // An endpoint that is not there, or leads elsewhere, keeps nobody from signing in or out here.
+    for url in [json!(null), json!("http://evil.example/logout"), json!("javascript:alert(1)")] {
+        document["end_session_endpoint"] = url.clone();
+        world.provider.answers_discovery(Answer::Json(document.clone()));
+        let fresh = Access::with_pace(&file(&world.setup), clock, Pace::default()).unwrap();
+        assert_eq!(fresh.begin_sign_out(&account).await, Ok(None), "{url}");
+        assert!(fresh.begin_sign_in(&world.provider.issuer).await.is_ok(), "{url}");
+    }
+    // Nor is a person sent there whose console has no way back, or whose provider is no place to sign in any more.
+    let mut setup = world.setup.clone();
+    setup["issuers"][0]["sign_in"].as_object_mut().unwrap().remove("post_logout_redirect_uri");
+    world.access.replace(&file(&setup)).unwrap();
+    assert_eq!(world.access.begin_sign_out(&account).await, Ok(None));
+    setup["issuers"][0].as_object_mut().unwrap().remove("sign_in");
+    world.access.replace(&file(&setup)).unwrap();
+    assert!(world.access.begin_sign_out(&account).await.is_err());
 }
 
 #[tokio::test]
@@ -312,6 +367,12 @@ fn a_client_that_would_lead_elsewhere_is_refused() {
         json!({ "client_id": "console", "redirect_uri": REDIRECT, "client_secret": "s" }),
         json!({ "client_id": "console", "redirect_uri": REDIRECT, "scopes": ["a b"] }),
         json!({ "client_id": "console", "redirect_uri": REDIRECT, "name": "" }),
+        json!({ "client_id": "console", "redirect_uri": REDIRECT, "client_secret_env": "" }),
+        json!({ "client_id": "console", "redirect_uri": REDIRECT, "client_secret_env": "A=b" }),
+        json!({ "client_id": "console", "redirect_uri": REDIRECT, "client_secret_env": "A", "client_secret_file": "/a" }),
+        json!({ "client_id": "console", "redirect_uri": REDIRECT, "post_logout_redirect_uri": REDIRECT }),
+        json!({ "client_id": "console", "redirect_uri": REDIRECT, "post_logout_redirect_uri": "http://vault.example/console/sign-out/return" }),
+        json!({ "client_id": "console", "redirect_uri": REDIRECT, "post_logout_redirect_uri": format!("{SIGNED_OUT}?x") }),
     ] {
         assert!(parse(wrong.clone()).is_err(), "{wrong}");
     }

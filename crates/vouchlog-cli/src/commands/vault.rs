@@ -20,6 +20,7 @@ mod case;
 mod export;
 mod lists;
 mod review;
+mod searches;
 mod serve;
 mod show;
 
@@ -27,6 +28,7 @@ use case::CaseArgs;
 use export::ExportArgs;
 use lists::{DisclosuresArgs, IdentitiesArgs, SessionsArgs};
 use review::{DecideArgs, DecisionsArgs, FindingsArgs};
+use searches::SearchArgs;
 pub(crate) use serve::ServeArgs;
 use show::ShowArgs;
 
@@ -92,6 +94,8 @@ enum What {
     },
     /// List sessions by what their records have, those with the newest records first
     Sessions(Box<SessionsArgs>),
+    /// Save searches for sessions under names of your own, list and delete them
+    Search(SearchArgs),
     /// List findings that are open, explained or accepted, or count them by rule
     Findings(Box<FindingsArgs>),
     /// Explain or accept findings, or open them again; the log records who decided, and why
@@ -144,6 +148,7 @@ impl Args {
             What::Serve(serve) => return serve.run_until(self.vault, shutdown_signal()?, output).await,
             What::Show(show) => return show.run(&self.vault, output).await,
             What::Sessions(sessions) => return sessions.run(&self.vault, output).await,
+            What::Search(search) => return search.run(&self.vault, output).await,
             What::Findings(findings) => return findings.run(&self.vault, output).await,
             What::Decide(decide) => return decide.run(&self.vault, output).await,
             What::Decisions(decisions) => return decisions.run(&self.vault, output).await,

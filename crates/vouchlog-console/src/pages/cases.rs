@@ -44,6 +44,7 @@ async fn list(visitor: &Visitor, search: &CaseSearch) -> Result<Response, Failed
     let ask = ListCases {
         tenant: None,
         state: search.state,
+        session: None,
         after: search.after.last().cloned(),
         limit: Some(PAGE_ROWS),
     };
@@ -88,7 +89,8 @@ async fn list(visitor: &Visitor, search: &CaseSearch) -> Result<Response, Failed
     Ok(visitor.page(Area::Cases, "Cases", &main))
 }
 
-fn may(visitor: &Visitor) -> bool {
+/// Whether a visitor may change cases.
+pub(super) fn may(visitor: &Visitor) -> bool {
     visitor.access.allow(Operation::Review).is_ok()
 }
 
@@ -108,20 +110,22 @@ fn line(visitor: &Visitor, row: &CaseRow) -> Markup {
     }
 }
 
-fn state(state: CaseState) -> Markup {
+/// The state of a case.
+pub(super) fn state(state: CaseState) -> Markup {
     match state {
         CaseState::Open => status(Tone::Info, "Open"),
         CaseState::Closed => status(Tone::None, "Closed"),
     }
 }
 
-fn link(visitor: &Visitor, row: &CaseRow) -> String {
+/// The page of a case.
+pub(super) fn link(visitor: &Visitor, row: &CaseRow) -> String {
     let name = CaseName { tenant: Some(row.tenant.clone()), case: row.case.clone() };
     format!("/console/case/{}", visitor.handle(&name))
 }
 
 /// The form that opens a case. With a tenant that is the one.
-fn opening(visitor: &Visitor, action: &str, tenant: Option<&str>) -> Markup {
+pub(super) fn opening(visitor: &Visitor, action: &str, tenant: Option<&str>) -> Markup {
     html! {
         section aria-labelledby="h-open" {
             h2.sec-h #h-open { "Open a case" }
@@ -150,7 +154,8 @@ pub(crate) async fn open(Posted { visitor, form }: Posted) -> PageResult {
     Ok(redirect(&format!("/console/case/{}", visitor.handle(&name))))
 }
 
-async fn opened(visitor: &Visitor, form: &Form, tenant: String) -> Result<CaseName, Failed> {
+/// Opens the case that a form names.
+pub(super) async fn opened(visitor: &Visitor, form: &Form, tenant: String) -> Result<CaseName, Failed> {
     let ask = OpenCase {
         tenant: Some(tenant.clone()),
         case: form.get("case").to_owned(),
@@ -312,64 +317,4 @@ fn item(form: &Form) -> Result<CaseItem, &'static str> {
         "disclosure" => Ok(CaseItem::Disclosure(value.to_owned())),
         _ => Err("choose what is added"),
     }
-}
-
-/// The open cases to which a session can be added.
-pub(crate) async fn of_session(visitor: Visitor, Path(handle): Path<String>) -> PageResult {
-    let name: SessionName = visitor.open(&handle)?;
-    let ask = ListCases {
-        tenant: name.tenant.clone(),
-        state: Some(CaseState::Open),
-        after: None,
-        limit: Some(PAGE_ROWS),
-    };
-    let CaseRows { cases, next } = visitor.ask(ask).await?;
-    let action = format!("/console/session/{handle}/case");
-    let main = html! {
-        p.crumb {
-            a href="/console/sessions" { "Sessions" } span aria-hidden="true" { "/" }
-            a href={ "/console/session/" (handle) } { (plain(&name.session)) } span aria-hidden="true" { "/" } span { "Case" }
-        }
-        div.head { div { h1 { "Add session " (plain(&name.session)) " to a case" } } }
-        @if cases.is_empty() { div.panel.pad.sec-t { p.soft { "No case is open." } } }
-        @else {
-            form.panel.pad.stack.sec-t method="post" action=(action) {
-                (visitor.form_token())
-                div.row {
-                    div {
-                        label.l for="in-case" { "Open case" }
-                        select #in-case name="in" {
-                            @for row in &cases {
-                                @let case = CaseName { tenant: Some(row.tenant.clone()), case: row.case.clone() };
-                                option value=(visitor.handle(&case)) { (plain(&row.case)) ", owner " (plain(&row.owner)) }
-                            }
-                        }
-                    }
-                    div { label.l for="why" { "Reason" } input #why name="reason" required maxlength="400" autocomplete="off"; }
-                    button.btn.main-act type="submit" name="act" value="add" { "Add" }
-                }
-                @if next.is_some() { p.s.soft { "Only the 50 cases that changed last are listed. Others: open the case, and enter the session there." } }
-            }
-        }
-        @if may(&visitor) { (opening(&visitor, &action, name.tenant.as_deref())) }
-    };
-    Ok(visitor.page(Area::Cases, "Add to a case", &main))
-}
-
-/// Adds a session to an open case, or to one that is opened for it.
-pub(crate) async fn add_session(Path(handle): Path<String>, Posted { visitor, form }: Posted) -> PageResult {
-    let name: SessionName = visitor.open(&handle)?;
-    let reason = form.get("reason").to_owned();
-    let case = if form.get("act") == "open" {
-        let tenant = match &name.tenant {
-            Some(tenant) => tenant.clone(),
-            None => visitor.one_tenant(&form)?,
-        };
-        opened(&visitor, &form, tenant).await?
-    } else {
-        visitor.open(form.get("in"))?
-    };
-    let item = CaseItem::Session(name.session);
-    visitor.ask(AddToCase { tenant: case.tenant.clone(), case: case.case.clone(), item, reason }).await?;
-    Ok(redirect(&format!("/console/case/{}", visitor.handle(&case))))
 }

@@ -39,15 +39,16 @@ const fn begun_cookie(is_tls: bool) -> &'static str {
 }
 
 /// The cookie comes back with a browser that the provider sends, which is another site. It lasts for [`SIGN_IN_PATIENCE`].
-const FROM_PROVIDER: &str = "SameSite=Lax; Max-Age=600";
-const FORGOTTEN: &str = "SameSite=Lax; Max-Age=0";
+pub(super) const FROM_PROVIDER: &str = "SameSite=Lax; Max-Age=600";
+/// See [`FROM_PROVIDER`].
+pub(super) const FORGOTTEN: &str = "SameSite=Lax; Max-Age=0";
 
 /// Sends a browser to an identity provider.
 pub(crate) async fn begin(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
     Path(handle): Path<String>,
-    Query(Next { next }): Query<Next>,
+    Query(Next { next, .. }): Query<Next>,
 ) -> Response {
     // A link of another site begins nothing: the person has to choose the provider on a page of ours.
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
@@ -122,7 +123,7 @@ async fn signed_in(console: &Console, begun: Option<BegunSignIn>, query: &str) -
     })?;
     let account = console.redeem(&begun.pending, &returned).await.map_err(refused)?;
     let credential = Credential::Account(account);
-    let access = console.caller(&credential).await.map_err(|error| match error {
+    let access = console.caller(&credential, None).await.map_err(|error| match error {
         CallerError::Denied(denied) => refused(denied),
         CallerError::Failed(error) => Refused(
             StatusCode::SERVICE_UNAVAILABLE,

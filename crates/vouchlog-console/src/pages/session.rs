@@ -12,6 +12,7 @@ use vouchlog_record::{Facet, RecordId};
 use vouchlog_session::{ProofState, Timeline, clipped, plain};
 use vouchlog_vault::Operation;
 
+use super::session_cases::SessionCases;
 use super::validity;
 use crate::console::now;
 use crate::drawn::{CHECK, Findings, NOT_PROVEN, PROVEN, Pages, answers, entries, proven, timeline_section};
@@ -107,6 +108,7 @@ pub(crate) async fn show(
 ) -> PageResult {
     let name: SessionName = visitor.open(&handle)?;
     let drawn = draw(&visitor, &name).await?;
+    let cases = SessionCases::of(&visitor, &name).await?;
     let records = drawn.timeline.records.len();
     let number =
         page.and_then(|page| page.parse::<usize>().ok()).unwrap_or(1).clamp(1, Pages::count(records)) - 1;
@@ -135,7 +137,7 @@ pub(crate) async fn show(
                 span { "page " (number + 1) }
             }
         }
-        (head(&visitor, &handle, &drawn))
+        (head(&visitor, &handle, &drawn, &cases))
         @if number == 0 { (identities(&visitor, &name, timeline)) }
         @if number == 0 {
             @let all = Findings::of(timeline);
@@ -143,6 +145,7 @@ pub(crate) async fn show(
             (answers(&timeline.summary))
             (validity::section(timeline))
             (all.section(timeline, &on_page))
+            (cases.section(&visitor, &handle))
             (timeline_section(timeline, &on_page))
             section aria-labelledby="h-l" {
                 h2.sec-h #h-l { "What this page shows" }
@@ -194,7 +197,7 @@ fn identities(visitor: &Visitor, name: &SessionName, timeline: &Timeline) -> Mar
     }
 }
 
-fn head(visitor: &Visitor, handle: &str, drawn: &Drawn) -> Markup {
+fn head(visitor: &Visitor, handle: &str, drawn: &Drawn, cases: &SessionCases) -> Markup {
     let timeline = &drawn.timeline;
     let times = timeline.lines.iter().filter_map(|line| line.at);
     let (begin, end) = (times.clone().min(), times.max());
@@ -212,6 +215,7 @@ fn head(visitor: &Visitor, handle: &str, drawn: &Drawn) -> Markup {
                     @if drawn.erased > 0 {
                         span.gone { (icon(Icon::Gone)) span { (grouped(drawn.erased as u64, "record erased", "records erased")) } }
                     }
+                    (cases.links(visitor))
                     @for hold in &drawn.holds { span { (icon(Icon::Lock)) "Legal hold " (plain(hold)) } }
                 }
             }

@@ -11,10 +11,11 @@ use vouchlog_pages::{Icon, Tone, icon, status, thousands};
 use vouchlog_session::plain;
 
 use super::export::{self, TABLES};
+use super::searches;
 use crate::frame::Area;
 use crate::limits::{MAX_PAGES, PAGE_ROWS};
 use crate::names::{Search, SessionName};
-use crate::parts::{date, day, day_end, pager, pill, status_icon};
+use crate::parts::{date, day, day_end, pager, pill, sessions_path, status_icon};
 use crate::respond::redirect;
 use crate::visitor::{Failed, PageResult, Posted, Visitor};
 
@@ -71,14 +72,7 @@ pub(crate) async fn search(Posted { visitor, form }: Posted) -> PageResult {
         to: day_end(form.get("to")).map_err(wrong)?,
         after: Vec::new(),
     };
-    Ok(redirect(&link(&visitor, &search)))
-}
-
-fn link(visitor: &Visitor, search: &Search) -> String {
-    if search.is_open() && search.after.is_empty() {
-        return "/console/sessions".to_owned();
-    }
-    format!("/console/sessions/{}", visitor.handle(search))
+    Ok(redirect(&sessions_path(&visitor, &search)))
 }
 
 async fn list(visitor: &Visitor, search: &Search) -> Result<Response, Failed> {
@@ -91,7 +85,8 @@ async fn list(visitor: &Visitor, search: &Search) -> Result<Response, Failed> {
         limit: Some(PAGE_ROWS),
     };
     let SessionRows { sessions, next } = visitor.ask(ask).await?;
-    let turned = |after: Vec<String>| link(visitor, &Search { after, ..search.clone() });
+    let saved = searches::of_visitor(visitor, search).await?;
+    let turned = |after: Vec<String>| sessions_path(visitor, &Search { after, ..search.clone() });
     let main = html! {
         div.head {
             div {
@@ -101,6 +96,7 @@ async fn list(visitor: &Visitor, search: &Search) -> Result<Response, Failed> {
             (export::form(visitor, "sessions", &visitor.handle(&Search { after: Vec::new(), ..search.clone() }), &TABLES))
         }
         (filters(visitor, search))
+        (saved)
         @if sessions.is_empty() {
             div.panel.pad.sec-t {
                 p.b { @if search.is_open() { "The vault has no sessions that you have access to." } @else { "No session matches." } }

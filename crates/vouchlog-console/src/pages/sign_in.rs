@@ -1,10 +1,10 @@
-//! Signing in and out, and the pages of what was done.
+//! Signing in, and the pages of what was done.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{Markup, PreEscaped, html};
@@ -23,7 +23,7 @@ use crate::frame::bare;
 use crate::limits::MAX_NEXT_BYTES;
 use crate::names::ProviderName;
 use crate::respond::{page, redirect};
-use crate::visitor::{FORM_TOKEN, PageResult, Posted, Visitor, cookie, cookie_name};
+use crate::visitor::{FORM_TOKEN, PageResult, Visitor, cookie, cookie_name};
 use crate::visits::{Credential, Full, is_same, random};
 
 /// Where a browser goes after it has signed in.
@@ -31,6 +31,9 @@ use crate::visits::{Credential, Full, is_same, random};
 pub(crate) struct Next {
     #[serde(default)]
     pub(super) next: String,
+    /// Whether to show the form to a browser that has a certificate, too.
+    #[serde(default)]
+    pub(super) other: String,
 }
 
 /// A page of the console, and nowhere else: what follows is a path that every browser takes for one of this server.
@@ -40,15 +43,6 @@ pub(super) fn is_own(path: &str) -> bool {
         && !path.contains("//")
         && !path.contains("..")
         && path.bytes().all(is_plain)
-}
-
-/// The form.
-pub(crate) async fn show(
-    State(console): State<Arc<Console>>,
-    headers: HeaderMap,
-    Query(Next { next }): Query<Next>,
-) -> Response {
-    form(&console, &headers, StatusCode::OK, &next, None)
 }
 
 /// The name of the cookie that goes with the form. Its value is in the form as well, so that no other site can sign a browser in.
@@ -198,7 +192,7 @@ pub(crate) async fn enter(
     }
     let token = Zeroizing::new(form.get("token").to_owned());
     let credential = Credential::Token(token);
-    let access = match console.caller(&credential).await {
+    let access = match console.caller(&credential, None).await {
         Ok(access) => access,
         Err(CallerError::Denied(denied)) if !denied.is_passing() => {
             console.attempts.failed(from, Instant::now());
@@ -219,15 +213,6 @@ pub(crate) async fn enter(
     let first = redirect(if is_own(next) { next } else { "/console/sessions" });
     begin_visit(&console, access.name(), credential, first)
         .unwrap_or_else(|Full| refuse(StatusCode::SERVICE_UNAVAILABLE, next, TOO_MANY))
-}
-
-/// Signs out.
-pub(crate) async fn leave(Posted { visitor, .. }: Posted) -> Response {
-    visitor.leave();
-    let is_tls = visitor.console.config.is_tls;
-    let mut response = redirect("/console/sign-in");
-    set_cookie(&mut response, is_tls, (cookie_name(is_tls), ""), "SameSite=Strict; Max-Age=0");
-    response
 }
 
 /// What was done.

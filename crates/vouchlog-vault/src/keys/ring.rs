@@ -76,6 +76,26 @@ impl Tenant {
         Ok((Facet::from_name(facet).ok_or_else(changed)?, value.to_owned()))
     }
 
+    /// The pseudonym of a caller that saves searches.
+    pub(crate) fn searcher(&self, name: &str) -> [u8; MAC_BYTES] {
+        pseudonym(&self.facets, "searcher", name)
+    }
+
+    /// The pseudonym of a search that a caller saved.
+    pub(crate) fn saved_search(&self, owner: &str, name: &str) -> [u8; MAC_BYTES] {
+        pseudonym(&self.facets, "saved search", &format!("{owner}\u{1f}{name}"))
+    }
+
+    /// Seals a search that a caller saved.
+    pub(crate) fn seal_search(&self, mac: &[u8; MAC_BYTES], search: &[u8]) -> Result<Vec<u8>> {
+        seal(self.custody.as_slice(), &search_context(mac), search)
+    }
+
+    /// Opens what [`seal_search`](Self::seal_search) made.
+    pub(crate) fn open_search(&self, mac: &[u8; MAC_BYTES], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(self.custody.as_slice(), &search_context(mac), sealed)
+    }
+
     /// The key of stand-ins for secrets. What is signed here has no separator in it, so that it is no pseudonym of anything.
     pub(crate) fn redaction_key(&self) -> RedactionKey {
         let mac = hmac::sign(&self.facets, b"redaction key");
@@ -115,6 +135,11 @@ pub(crate) fn tenant_contexts(name: &str) -> [Vec<u8>; 2] {
 /// The context of what a pseudonym stands for.
 fn value_context(mac: &[u8; MAC_BYTES]) -> Vec<u8> {
     context(&["facet value", &hex::encode(mac)])
+}
+
+/// The context of a search that a caller saved.
+fn search_context(mac: &[u8; MAC_BYTES]) -> Vec<u8> {
+    context(&["saved search", &hex::encode(mac)])
 }
 
 /// The context of a subject's key.

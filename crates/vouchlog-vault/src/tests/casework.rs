@@ -122,6 +122,26 @@ pub(super) async fn cases_are_listed_by_state_and_tenant(place: TestDatabase) {
         assert_eq!(names(&of("other"), None, limit).await, ["other case-0"]);
         assert_eq!(names(&everyone, None, limit).await.len(), 6);
     }
+    // The cases of a session: of its tenant, in any state, each once.
+    let add = |case| CaseChange { case, done: session("s"), text: "t" };
+    for (tenant, case) in [("acme", "case-0"), ("acme", "case-0"), ("acme", "case-4"), ("other", "case-0")] {
+        vault.change_case(&of(tenant), &add(case), NOW + 200).await.unwrap();
+    }
+    let close = CaseChange { case: "case-4", done: CaseStep::Closed, text: "t" };
+    vault.change_case(&of("acme"), &close, NOW + 201).await.unwrap();
+    let of_session = async |access: &Access, session: &str, state: Option<CaseState>| {
+        let session = Some(session.to_owned());
+        let query = CaseQuery { state, session, limit: 10, ..CaseQuery::default() };
+        let found = vault.cases(access, &query).await.unwrap();
+        found.iter().map(|case| format!("{} {}", case.tenant, case.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(of_session(&of("acme"), "s", None).await, ["acme case-4", "acme case-0"]);
+    assert_eq!(of_session(&of("acme"), "s", Some(CaseState::Open)).await, ["acme case-0"]);
+    assert_eq!(of_session(&of("other"), "s", None).await, ["other case-0"]);
+    assert_eq!(of_session(&everyone, "s", None).await.len(), 3);
+    assert_eq!(of_session(&everyone, "another", None).await, [] as [&str; 0]);
+    assert_eq!(of_session(&of("of nobody"), "s", None).await, [] as [&str; 0]);
+
     let closed = &vault.case(&of("acme"), None, "case-1").await.unwrap()[0];
     assert_eq!((closed.state, closed.entries, closed.owner.as_str()), (CaseState::Closed, 2, "ann"));
     assert_eq!((closed.opened_at, closed.changed_at), (NOW + 1, NOW + 100));

@@ -9,7 +9,7 @@ use crate::access::{ReadPermit, Token};
 use crate::role::{Role, Roles};
 use crate::{ErasurePlan, FindingQuery, HoldTarget, Result, Scope, SessionQuery, StreamProofs, VaultError};
 
-const OPERATIONS: [(&str, Role); 33] = [
+const OPERATIONS: [(&str, Role); 36] = [
     ("keep", Role::Submit),
     ("unlogged", Role::Submit),
     ("unlogged_among", Role::Submit),
@@ -31,6 +31,9 @@ const OPERATIONS: [(&str, Role); 33] = [
     ("count_findings", Role::ReadMetadata),
     ("identities", Role::ReadMetadata),
     ("identity", Role::ReadMetadata),
+    ("save_search", Role::ReadMetadata),
+    ("saved_searches", Role::ReadMetadata),
+    ("delete_search", Role::ReadMetadata),
     ("decide", Role::Review),
     ("content", Role::ReadContent),
     ("plan_erasure", Role::Erase),
@@ -78,6 +81,9 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<()> {
         "count_findings" => vault.count_findings(access, None).await.map(drop),
         "identities" => vault.identities(access, &identities(Facet::Tool)).await.map(drop),
         "identity" => vault.identity(access, None, Facet::Tool, "search").await.map(drop),
+        "save_search" => vault.save_search(access, "x", &SessionQuery::default(), NOW).await.map(drop),
+        "saved_searches" => vault.saved_searches(access, None).await.map(drop),
+        "delete_search" => vault.delete_search(access, "x").await,
         "decide" => vault.decide(access, &decision(&[r1]), NOW).await.map(drop),
         "content" => vault.content(access, &ReadPermit::new(vec![r1.clone()]), &r1).await.map(drop),
         "plan_erasure" => vault.plan_erasure(access, &Scope::Record(r1), NOW).await.map(drop),

@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::role::{Role, Roles};
 use crate::{ErasurePlan, FindingQuery, FindingState, HoldTarget, Result, Scope, SessionQuery, VaultError};
 
-const OPERATIONS: [(&str, Role); 28] = [
+const OPERATIONS: [(&str, Role); 31] = [
     ("keep", Role::Submit),
     ("find", Role::ReadMetadata),
     ("find in all", Role::ReadMetadata),
@@ -27,6 +27,9 @@ const OPERATIONS: [(&str, Role); 28] = [
     ("count findings", Role::ReadMetadata),
     ("identities", Role::ReadMetadata),
     ("identity", Role::ReadMetadata),
+    ("save search", Role::ReadMetadata),
+    ("saved searches", Role::ReadMetadata),
+    ("delete search", Role::ReadMetadata),
     ("decide", Role::Review),
     ("content", Role::ReadContent),
     ("plan a record", Role::Erase),
@@ -96,6 +99,18 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<bool> {
         "identity" => {
             let found = vault.identity(access, None, Facet::Initiator, "p").await?;
             found.iter().any(|uses| uses.identity.tenant == "acme")
+        }
+        "save search" => {
+            let access = access.narrowed(Operation::SaveSearches, Some("acme"))?;
+            vault.save_search(&access, "x", &SessionQuery::default(), NOW).await.map(|_| true)?
+        }
+        "saved searches" => {
+            let saved = vault.saved_searches(access, None).await?;
+            saved.searches.iter().any(|search| search.tenant == "acme")
+        }
+        "delete search" => {
+            let access = access.narrowed(Operation::SaveSearches, Some("acme"))?;
+            vault.delete_search(&access, "x").await.map(|()| true)?
         }
         "decide" => {
             let access = access.narrowed(Operation::Review, Some("acme"))?;

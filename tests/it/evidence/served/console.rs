@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
 use super::Served;
@@ -11,7 +11,9 @@ use crate::evidence::world::{World, exchange, record_of, seal, turn};
 use crate::process::{run, succeed};
 
 mod cases;
+mod certificate;
 mod provider;
+mod searches;
 mod walk;
 
 const PRINCIPALS: [(&str, &str, Option<&str>); 5] = [
@@ -42,7 +44,11 @@ struct Page {
 
 impl<'s> Browser<'s> {
     fn new(served: &'s Served) -> Self {
-        let client = Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+        Self::with(served, Client::builder())
+    }
+
+    fn with(served: &'s Served, client: ClientBuilder) -> Self {
+        let client = client.redirect(Policy::none()).no_proxy().build().unwrap();
         Self { served, client, cookies: BTreeMap::new(), urls: Vec::new() }
     }
 

@@ -22,9 +22,12 @@ enum Reach {
     Every,
 }
 
-const CELLS: [Cell; 37] = [
+const CELLS: [Cell; 40] = [
     cell("find-records", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
     cell("list-sessions", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("save-search", search, &["read-metadata"], Reach::Tenant),
+    cell("list-searches", |tenant| json!({ "tenant": tenant }), &["read-metadata"], Reach::Tenant),
+    cell("delete-search", search_name, &["read-metadata"], Reach::Tenant),
     cell("open-session", session, &["read-metadata"], Reach::Tenant),
     cell("open-session", session_with_content, &["read-content", "read-metadata"], Reach::Tenant),
     cell("show-record", record, &["read-metadata"], Reach::Tenant),
@@ -69,6 +72,14 @@ const fn cell(
     reach: Reach,
 ) -> Cell {
     Cell { name, body, roles, reach }
+}
+
+fn search(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "name": "mine", "facets": [{ "facet": "session", "value": format!("s-{tenant}") }] })
+}
+
+fn search_name(tenant: &str) -> Value {
+    json!({ "tenant": tenant, "name": "mine" })
 }
 
 fn session(tenant: &str) -> Value {

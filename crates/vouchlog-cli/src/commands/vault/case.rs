@@ -72,6 +72,9 @@ enum What {
         /// Only cases in this state
         #[arg(long, value_enum)]
         in_state: Option<State>,
+        /// Only cases to which this session was added
+        #[arg(long, value_name = "NAME")]
+        session: Option<String>,
         #[command(flatten)]
         page: PageArgs,
     },
@@ -158,9 +161,9 @@ impl CaseArgs {
             What::Close { name: case, recorded: RecordedArgs { reason, custody } } => {
                 change(vault, &custody, output, ("closed", CloseCase { tenant, case, reason })).await
             }
-            What::List { in_state, page } => {
+            What::List { in_state, session, page } => {
                 let state = in_state.map(Into::into);
-                let ask = ListCases { tenant, state, after: page.after, limit: Some(page.limit) };
+                let ask = ListCases { tenant, state, session, after: page.after, limit: Some(page.limit) };
                 let CaseRows { cases, next } = read(vault, ask).await?;
                 print(output, "cases", (cases.iter().map(line).collect(), json!(cases)), next.as_deref())
             }

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use vouchlog_desk::{
     DisclosureRow, DisclosureRows, Identity, IdentityRow, IdentityRows, ListDisclosures, ListIdentities,
-    ListSessions, SessionRow, SessionRows, ShowIdentity,
+    ListSearches, ListSessions, SearchRow, SearchRows, SessionRow, SessionRows, ShowIdentity,
 };
 use vouchlog_record::{Facet, RecordId};
 use vouchlog_session::plain;
 
+use crate::advice::Advice;
 use crate::commands::custody::VaultArgs;
 use crate::commands::desk::OpenDesk;
 use crate::commands::find;
@@ -82,6 +83,9 @@ pub(crate) struct SessionsArgs {
     facets: Vec<(Facet, String)>,
     #[command(flatten)]
     time: TimeArgs,
+    /// The search that was saved under this name
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["facets", "since", "until"])]
+    saved: Option<String>,
     #[command(flatten)]
     page: PageArgs,
 }
@@ -89,21 +93,37 @@ pub(crate) struct SessionsArgs {
 impl SessionsArgs {
     pub(super) async fn run(self, vault: &VaultArgs, output: Output) -> anyhow::Result<Outcome> {
         let desk = OpenDesk::reading(vault).await?;
-        let listed = desk
-            .ask(ListSessions {
-                tenant: Some(vault.tenant.clone()),
-                from: self.time.from(),
-                to: self.time.to(),
-                facets: self.facets.into_iter().map(find::named).collect(),
-                after: self.page.after,
-                limit: Some(self.page.limit),
-            })
-            .await;
+        let listed = self.listed(&desk, vault).await;
         desk.close().await;
         let SessionRows { sessions, next } = listed?;
         let lines = sessions.iter().map(session).collect();
         print(output, "sessions", (lines, json!(sessions)), next.as_deref())
     }
+
+    async fn listed(self, desk: &OpenDesk, vault: &VaultArgs) -> anyhow::Result<SessionRows> {
+        let tenant = Some(vault.tenant.clone());
+        let (facets, from, to) = match self.saved {
+            Some(name) => {
+                let SearchRow { facets, from, to, .. } = saved(desk, vault, &name).await?;
+                (facets, from, to)
+            }
+            None => {
+                let facets = self.facets.into_iter().map(find::named).collect();
+                (facets, self.time.from(), self.time.to())
+            }
+        };
+        let PageArgs { after, limit } = self.page;
+        desk.ask(ListSessions { tenant, facets, from, to, after, limit: Some(limit) }).await
+    }
+}
+
+/// The search that the caller saved under a name.
+async fn saved(desk: &OpenDesk, vault: &VaultArgs, name: &str) -> anyhow::Result<SearchRow> {
+    let SearchRows { searches, .. } = desk.ask(ListSearches { tenant: Some(vault.tenant.clone()) }).await?;
+    searches.into_iter().find(|row| row.name == name).ok_or_else(|| {
+        let problem = format!("you have no saved search `{}`", plain(name));
+        Advice::error(problem, "list them with `vouchlog vault search list`")
+    })
 }
 
 fn session(row: &SessionRow) -> String {

@@ -46,6 +46,28 @@ async fn a_case_groups_what_an_investigation_has_until_it_is_closed() {
     }
     let again = browser.post(&adding.path, &adding, &open).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "one case of a name: {}", again.text);
+    // Links lead both ways.
+    assert_eq!(link(&case, "/console/session/"), session.path);
+    let page = browser.get(&session.path).await;
+    assert!(
+        page.text.contains("Case INC-&lt;b&gt;7") && page.text.contains("id=\"h-cases\""),
+        "{}",
+        page.text
+    );
+    assert_eq!(link(&page, "/console/case/"), case.path);
+    assert!(!page.text.contains("Add to the case"), "it is in the only open case: {}", page.text);
+    let another = browser.get("/console/cases").await;
+    let other = [("act", "open"), ("case", "INC-6"), ("owner", "ann"), ("reason", "another")];
+    let other = browser.post("/console/cases", &another, &other).await;
+    let page = browser.get(&session.path).await;
+    assert!(page.text.contains("Add to the case") && page.text.contains("INC-6, owner ann"), "{}", page.text);
+    let into = page.text.split("<option value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let add = [("act", "add"), ("in", into.as_str()), ("reason", "seen there, too")];
+    let added = browser.post(&adding.path, &page, &add).await;
+    assert!(added.path == other.path && added.text.contains("seen there, too"), "{}", added.text);
+    browser.post(&other.path, &added, &[("act", "close"), ("reason", "a duplicate")]).await;
+    let page = browser.get(&session.path).await;
+    assert!(page.text.contains("INC-6") && !page.text.contains("Add to the case"), "{}", page.text);
 
     // What is not there cannot be added, and a disclosure only by its record.
     let act = |what: &'static str, value: &'static str| {
@@ -76,6 +98,10 @@ async fn a_case_groups_what_an_investigation_has_until_it_is_closed() {
     assert!(page.text.contains("asked the team") && !page.text.contains("Close case"), "{}", page.text);
     let refused = reader.post(&case.path, &page, &[("act", "note"), ("note", "x")]).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let page = reader.get(&session.path).await;
+    assert!(page.text.contains("INC-6") && !page.text.contains("Add to"), "{}", page.text);
+    let refused = reader.post(&adding.path, &page, &add).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let mut clerk = Browser::of(&served, "clerk").await;
     assert_eq!(clerk.get(&case.path).await.status, StatusCode::NOT_FOUND);
     assert!(!clerk.get("/console/cases").await.text.contains("INC-"));
@@ -103,9 +129,17 @@ async fn a_case_groups_what_an_investigation_has_until_it_is_closed() {
     let (_, listed) = served.ask_as("inspector", &["vault", "case", "list", "--in-state", "open"]);
     assert_eq!((&listed["cases"][0]["case"], &listed["cases"][0]["records"]), (&json!("INC-8"), &json!(3)));
     served.ask_as("inspector", &["vault", "case", "close", "INC-8", "--reason", "done"]);
-    let (_, listed) = served.ask_as("inspector", &["vault", "case", "list"]);
-    let names: Vec<&Value> = listed["cases"].as_array().unwrap().iter().map(|case| &case["case"]).collect();
-    assert_eq!(names, ["INC-8", "INC-<b>7"], "{listed}");
+    for (of, expected) in [
+        (&[][..], &["INC-8", "INC-<b>7", "INC-6"][..]),
+        (&["--session", "sess-story"], &["INC-<b>7", "INC-6"]),
+        (&["--session", "s-default"], &["INC-8"]),
+        (&["--session", "s-acme"], &[]),
+    ] {
+        let (_, listed) = served.ask_as("inspector", &[&["vault", "case", "list"], of].concat());
+        let names: Vec<&Value> =
+            listed["cases"].as_array().unwrap().iter().map(|case| &case["case"]).collect();
+        assert_eq!(names, expected, "{listed}");
+    }
     for url in &browser.urls {
         assert!(!url.contains("INC-") && !url.contains("story") && !url.contains("claim"), "{url}");
     }

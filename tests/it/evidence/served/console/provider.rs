@@ -1,5 +1,5 @@
-//! People sign in to the console at a real identity provider, in a real browser: who lands where with which roles, and which answers are
-//! refused.
+//! People sign in to the console at a real identity provider, in a real browser, and sign out there: who lands where with which roles, and
+//! which answers are refused.
 //!
 //! This takes what `walk.rs` takes, and the provider of `tests/oidc` (`VOUCHLOG_OIDC`). Where one is missing, the test says so; what is
 //! asked of a provider and must be in an ID token, `vouchlog-access` checks against a provider of its own.
@@ -35,13 +35,19 @@ async fn people_sign_in_at_their_identity_provider() {
     let port = free_port();
     let issuer = format!("http://localhost:{port}");
     let redirect = format!("{}/console/sign-in/return", served.daemon.url);
-    let environment = [("KID", "k1"), ("ISSUER", issuer.as_str()), ("REDIRECT_URI", redirect.as_str())];
+    let signed_out = format!("{}/console/sign-out/return", served.daemon.url);
+    let environment = [
+        ("KID", "k1"),
+        ("ISSUER", issuer.as_str()),
+        ("REDIRECT_URI", redirect.as_str()),
+        ("SIGNED_OUT_URI", signed_out.as_str()),
+    ];
     let _provider = IdentityProvider::start(&folder, port, &environment);
     let file = json!({
         "principals": [{ "name": "auditors", "oidc": [{ "issuer": issuer, "group": "audit" }] }],
         "issuers": [{ "issuer": issuer, "audience": "https://vault.example.com", "algorithms": ["ES256"],
             "sign_in": { "client_id": "console", "client_secret_file": secret, "redirect_uri": redirect, "scopes": ["groups"],
-                "name": "Example ID" } }],
+                "post_logout_redirect_uri": signed_out, "name": "Example ID" } }],
     });
     std::fs::write(&access, file.to_string()).unwrap();
     has_provider(&served).await;

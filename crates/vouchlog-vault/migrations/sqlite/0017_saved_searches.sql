@@ -1,0 +1,21 @@
+-- Searches that callers saved. `mac` is the pseudonym of a search: of its owner and name. `owner` is that of the caller, `principal` that of
+-- the principal which the caller is, or is a member of. `search` is sealed under the custody key of the tenant.
+CREATE TABLE saved_search (
+    mac       BLOB PRIMARY KEY,
+    tenant    INTEGER NOT NULL REFERENCES tenant (id),
+    owner     BLOB NOT NULL,
+    principal BLOB NOT NULL,
+    saved_at  INTEGER NOT NULL,
+    search    BLOB NOT NULL
+);
+CREATE INDEX saved_search_owner ON saved_search (owner);
+CREATE INDEX saved_search_principal ON saved_search (principal);
+CREATE INDEX saved_search_tenant ON saved_search (tenant);
+
+-- What saved searches name, by pseudonyms: people, devices, sessions, credentials. A search goes with the last record of one that it names.
+CREATE TABLE saved_search_value (
+    search BLOB NOT NULL REFERENCES saved_search (mac) ON DELETE CASCADE,
+    mac    BLOB NOT NULL,
+    PRIMARY KEY (search, mac)
+);
+CREATE INDEX saved_search_value_mac ON saved_search_value (mac);
