@@ -149,7 +149,7 @@ impl Vault {
                     tenants.into_iter().map(|tenant| (tenant.id, tenant)).collect();
                 let mut searches =
                     rows.iter().map(|row| read(&tenants, access, row)).collect::<Result<Vec<_>>>()?;
-                searches.sort_by(|a, b| b.saved_at.cmp(&a.saved_at));
+                searches.sort_by_key(|search| std::cmp::Reverse(search.saved_at));
                 let is_cut = searches.len() > MAX_LISTED;
                 searches.truncate(MAX_LISTED);
                 searches.sort_by(|a, b| (&a.name, &a.tenant).cmp(&(&b.name, &b.tenant)));
