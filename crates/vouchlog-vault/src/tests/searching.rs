@@ -170,9 +170,9 @@ pub(super) async fn a_search_changed_behind_its_back_is_not_served(place: TestDa
     vault.save_search(&ann, "a", &asked(&[(Facet::Tool, "t")]), NOW).await.unwrap();
     vault.save_search(&bob, "b", &asked(&[]), NOW).await.unwrap();
     let mut raw = place.raw().await;
-    // A search of one caller given to another; then one in the place of another.
-    let of_bob = "(SELECT owner FROM saved_search WHERE search = (SELECT min(search) FROM saved_search))";
-    raw.execute(sqlx::AssertSqlSafe(format!("UPDATE saved_search SET owner = {of_bob}"))).await.unwrap();
+    // A search of one caller given to another.
+    let one_owner = "(SELECT owner FROM saved_search ORDER BY mac LIMIT 1)";
+    raw.execute(sqlx::AssertSqlSafe(format!("UPDATE saved_search SET owner = {one_owner}"))).await.unwrap();
     let outcomes = [vault.saved_searches(&ann, None).await, vault.saved_searches(&bob, None).await];
     assert!(outcomes.iter().any(|one| matches!(one, Err(VaultError::Damaged(_)))), "{outcomes:?}");
     assert!(

@@ -27,7 +27,8 @@ async fn a_certificate_signs_its_principal_in_without_a_form() {
     let principal =
         |name: &str| json!({ "name": name, "certificates": [format!("spiffe://corp.example/{name}")] });
     let access = files.path().join("access.json");
-    let file = json!({ "principals": ["reader", "inspector", "stranger"].map(principal) });
+    let principals = ["reader", "inspector", "stranger"].map(principal);
+    let file = json!({ "principals": principals });
     std::fs::write(&access, file.to_string()).unwrap();
     let [chain, key, ca] = ["server.pem", "server.key", "ca.pem"].map(|file| authority.at(file));
     let more = [
