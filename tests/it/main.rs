@@ -30,6 +30,7 @@ mod oidc;
 mod power_cut;
 mod process;
 mod program;
+mod pruning;
 mod quotas;
 mod readme;
 mod recovered;

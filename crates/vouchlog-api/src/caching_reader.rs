@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use vouchlog_merkle::{TileId, TreeSize};
 
-use crate::{LogReader, Result};
+use crate::{LogReader, PrunedNotice, Result};
 
 /// Tiles that are remembered: 8 MiB at most.
 const MAX_TILES: usize = 1_024;
@@ -61,6 +61,10 @@ impl<R: LogReader> LogReader for CachingReader<R> {
         let read = self.reader.entry_bundle(bundle, width).await?;
         *self.memory.bundle.lock() = Some((name, read.clone()));
         Ok(read)
+    }
+
+    async fn pruned(&self) -> Result<Option<PrunedNotice>> {
+        self.reader.pruned().await
     }
 }
 

@@ -15,6 +15,11 @@ pub enum ErrorKind {
     InvalidArgument,
     /// No such entry, stream or tile, or not yet.
     NotFound,
+    /// The entries asked for were given up: they lie below the log's minimum index. They will not come back; proofs of them hold.
+    Pruned {
+        /// The minimum index.
+        minimum: u64,
+    },
     /// The caller's idea of a size is wrong, which is `size`: that of a stream in the log, or that of the checkpoint a witness
     /// cosigned last. Go on from there.
     Conflict {
@@ -77,6 +82,14 @@ impl Error {
     /// There is no such thing.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
+    }
+
+    /// What was asked for lies below the log's minimum index and was given up.
+    pub fn pruned(minimum: u64) -> Self {
+        let message = format!(
+            "the log gave up these entries: its minimum index is {minimum}, and entries below it were pruned. Proofs made before still hold"
+        );
+        Self::new(ErrorKind::Pruned { minimum }, message)
     }
 
     /// Writes are refused for now.

@@ -17,6 +17,7 @@ pub mod limits;
 mod log_reader;
 mod overview;
 pub mod proof;
+mod pruning;
 mod receipt;
 mod submitter;
 mod witness;
@@ -30,6 +31,7 @@ pub use log_reader::{LogReader, Lookup, LookupKey, Watch};
 pub use overview::{
     GatewayList, GatewayOverview, ListPlace, Overview, QuotaOverview, StreamOverview, WitnessOverview,
 };
+pub use pruning::PrunedNotice;
 pub use receipt::{RangeReceipt, ReceiptError};
 pub use submitter::{AnySubmitter, StreamActivity, StreamOwner, StreamSigner, Submitter};
 pub use witness::{AnyWitness, Witness};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use vouchlog_merkle::{Hash, LeafIndex, TileId, TreeSize};
 use vouchlog_stream::{Digest, SequenceNumber, StreamId};
 
-use crate::Result;
+use crate::{PrunedNotice, Result};
 
 /// Reads a log. Nothing read is to be trusted before it was verified against a signed checkpoint.
 pub trait LogReader: Clone + Send + Sync + 'static {
@@ -21,6 +21,11 @@ pub trait LogReader: Clone + Send + Sync + 'static {
 
     /// The first `width` (1 to 256) entries of an entry bundle, each behind its 16-bit length.
     fn entry_bundle(&self, bundle: u64, width: u16) -> impl Future<Output = Result<Bytes>> + Send;
+
+    /// Where the log announces that it gave up entries; none if it shows no such notice.
+    fn pruned(&self) -> impl Future<Output = Result<Option<PrunedNotice>>> + Send {
+        std::future::ready(Ok(None))
+    }
 }
 
 /// Watches what a log signs and publishes.

@@ -19,6 +19,7 @@ use crate::kind::{FindingKind, Proves};
 use crate::limits::{MAX_EVIDENCED_FINDINGS, MAX_IN_FLIGHT};
 use crate::place::Place;
 use crate::proving::{build, prefix_of, verify_finding};
+use crate::pruning::announced_pruning;
 use crate::report::{AuditReport, Base};
 use crate::rules::{Rules, Terms};
 use crate::state::{AuditState, Opened, StateError};
@@ -116,6 +117,9 @@ impl<'c, R: LogReader> Audit<'c, R> {
         }
 
         let mut walk = self.begin_walk(&base.signed, opened, found).await?;
+        walk.pruning = announced_pruning(&self.log, &self.config.log, &base.signed.head()).await?;
+        walk.unchecked = self.previous.as_ref().map_or(0, |state| state.body.unchecked);
+        walk.before = walk.before.saturating_sub(walk.unchecked);
         self.walk(&base.signed, &mut walk, on_step).await?;
         walk.finish();
         let findings = self.findings(Some(&base.signed), &walk.found).await?;
@@ -230,6 +234,7 @@ impl<'c, R: LogReader> Audit<'c, R> {
         state.body.target = Some(signed.note().to_owned());
         state.body.rules = walk.rules.as_ref().map(Rules::to_stored);
         state.body.found = walk.found.clone();
+        state.body.unchecked = walk.unchecked;
         state
     }
 
@@ -240,6 +245,7 @@ impl<'c, R: LogReader> Audit<'c, R> {
             rules.forget_causes();
         }
         state.body.rules = walk.rules.as_ref().map(Rules::to_stored);
+        state.body.unchecked = walk.unchecked;
         state
     }
 

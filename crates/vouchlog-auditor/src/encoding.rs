@@ -1,5 +1,17 @@
 //! How values are written in the JSON files of this crate: hashes, keys and origins as their one text, bytes as base64.
 
+/// Whether a value is the default, and so left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+pub(crate) fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// As [`is_zero`].
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Anything with one text, which [`FromStr`](std::str::FromStr) reads and checks.
 pub(crate) mod text {
     use std::fmt::Display;

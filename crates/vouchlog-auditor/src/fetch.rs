@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
-use vouchlog_api::{Error, ErrorKind, LogReader, Result};
+use vouchlog_api::{Error, ErrorKind, LogReader, PrunedNotice, Result};
 use vouchlog_merkle::{TileId, TreeSize};
 use vouchlog_runtime::{Backoff, Pace};
 
@@ -103,5 +103,9 @@ impl<R: LogReader> LogReader for Fetcher<R> {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         self.ask(|| self.reader.entry_bundle(bundle, width)).await
+    }
+
+    async fn pruned(&self) -> Result<Option<PrunedNotice>> {
+        self.ask(|| self.reader.pruned()).await
     }
 }

@@ -56,6 +56,11 @@ pub(crate) struct Suspicion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cause(pub(crate) usize);
 
+impl Cause {
+    /// What is no suspicion of this audit: it was found by an earlier one, or entries were given up.
+    pub(crate) const NOT_LISTED: Self = Self(usize::MAX);
+}
+
 /// What was found so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -46,6 +46,7 @@ mod state;
 mod completeness;
 mod evidence;
 mod proving;
+mod pruning;
 mod sample;
 
 pub mod canaries;
@@ -65,6 +66,7 @@ pub use finding::Finding;
 pub use kind::{FindingKind, Proves, Severity};
 pub use place::Place;
 pub use proving::{Verdict, contradiction, verify_finding};
+pub use pruning::{AnnouncedPruning, announced_pruning};
 pub use report::{
     AuditReport, Checked, CheckpointReport, GatewayReport, OperatorReport, PredecessorReport, QuotaReport,
     RetirementReport, StreamReport, WitnessRotationReport,

@@ -10,9 +10,11 @@ use vouchlog_stream::{DailyLimits, Evidence, Limit, QuotaScope, QuotaState};
 
 use crate::checkpoint::Cosigned;
 use crate::config::Config;
+use crate::encoding::{is_false, is_zero};
 use crate::finding::{Finding, Suspicions};
 use crate::heads::Compared;
 use crate::kind::{FindingKind, Severity};
+use crate::pruning::AnnouncedPruning;
 use crate::rules::{Rules, Stream};
 use crate::walk::Walk;
 
@@ -42,6 +44,9 @@ pub struct AuditReport {
     pub checkpoint: Option<CheckpointReport>,
     /// How much was read and checked.
     pub checked: Checked,
+    /// What the log announced that it gave up. Of these entries nothing but their hashes is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruning: Option<AnnouncedPruning>,
     /// The streams, by their openings; empty for a log of opaque entries.
     pub streams: Vec<StreamReport>,
     /// The quotas in force at the end.
@@ -88,6 +93,9 @@ pub struct CheckpointReport {
 pub struct Checked {
     /// Entries that earlier audits had checked.
     pub before: u64,
+    /// Entries that were not checked, by this audit or earlier ones, because the log had given them up.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unchecked: u64,
     /// Entries checked now.
     pub entries: u64,
     /// Bytes of those.
@@ -123,6 +131,9 @@ pub struct StreamReport {
     pub signed: u64,
     /// Whether nothing of it is missing: every statement follows the one before, and every head fits them.
     pub complete: bool,
+    /// Whether it is not complete because the log gave up some of its statements.
+    #[serde(skip_serializing_if = "is_false")]
+    pub pruned: bool,
     /// Heads in the log.
     pub heads: u64,
     /// When its newest head was signed, seconds since 1970 by the gateway's clock.
@@ -187,6 +198,15 @@ impl AuditReport {
         self.counts.is_empty()
     }
 
+    /// What was given up, in a sentence.
+    pub fn pruned_words(&self, pruning: &AnnouncedPruning) -> String {
+        let AnnouncedPruning { minimum, entry, reason } = pruning;
+        let unchecked = counted(self.checked.unchecked, "entry was", "entries were");
+        format!(
+            "minimum index {minimum}, announced by entry {entry} ({reason}): {unchecked} pruned and NOT CHECKED"
+        )
+    }
+
     /// The worst there is.
     pub fn worst(&self) -> Option<Severity> {
         self.counts.keys().map(|kind| kind.severity()).max()
@@ -204,6 +224,7 @@ impl AuditReport {
             origin: config.log.origin.to_string(),
             checkpoint: None,
             checked: Checked { milliseconds: milliseconds(took), ..Checked::default() },
+            pruning: None,
             streams: Vec::new(),
             quotas: Vec::new(),
             operators: Vec::new(),
@@ -236,6 +257,7 @@ impl AuditReport {
         let entries = walk.entries;
         let checked = Checked {
             before: walk.before,
+            unchecked: walk.unchecked,
             entries,
             bytes: walk.bytes,
             tiles: walk.tiles.count,
@@ -245,6 +267,7 @@ impl AuditReport {
             entries_per_second: entries.saturating_mul(1000) / milliseconds.max(1),
         };
         let report = Self::without_walk(config, base, &walk.found, findings, took);
+        let report = Self { pruning: walk.pruning.clone(), ..report };
         let Some(rules) = &walk.rules else { return Self { checked, ..report } };
         let continues = rules.continues.as_ref();
         Self {
@@ -304,6 +327,7 @@ fn stream_report(id: u64, stream: &Stream) -> StreamReport {
         statements: stream.statements,
         signed: stream.head.as_ref().map_or(0, |head| head.head.size.get()),
         complete: stream.broken.is_none(),
+        pruned: stream.pruned,
         heads: stream.heads,
         newest_head: stream.head.as_ref().map(|head| head.timestamp),
         declared_losses: stream.losses,
@@ -345,13 +369,20 @@ impl fmt::Display for AuditReport {
         if before > 0 {
             writeln!(f, "  checked by earlier audits: {}", counted(before, "entry", "entries"))?;
         }
+        if let Some(pruning) = &self.pruning {
+            writeln!(f, "{}", self.pruned_words(pruning))?;
+        }
         if self.checkpoint.is_some() && entries > 0 && !self.checked.rules {
             writeln!(f, "  as opaque bytes: the first is not a Vouchlog genesis entry")?;
         }
         for stream in &self.streams {
             let StreamReport { stream: id, gateway, status, statements, signed, declared_losses, .. } =
                 stream;
-            let complete = if stream.complete { "complete" } else { "NOT COMPLETE" };
+            let complete = match (stream.complete, stream.pruned) {
+                (true, _) => "complete",
+                (false, true) => "statements pruned, not checked",
+                (false, false) => "NOT COMPLETE",
+            };
             let key = stream.gateway_key_id.as_ref().map_or_else(String::new, |id| format!(" (key {id})"));
             writeln!(
                 f,

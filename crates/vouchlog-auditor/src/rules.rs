@@ -22,6 +22,7 @@ use crate::place::Place;
 mod heads;
 mod opening;
 mod operator;
+mod pruning;
 mod quota;
 mod registry;
 mod silence;
@@ -97,6 +98,8 @@ pub(crate) struct Rules {
     pub(crate) beyond_end: Option<Cause>,
     /// Set when entries could not be read: what later ones seem to lack may have been in those.
     pub(crate) lost: Option<Cause>,
+    /// Entries before this index were given up, some of them at least; 0 if none was.
+    pub(crate) pruned_until: u64,
 }
 
 impl Rules {
@@ -118,6 +121,7 @@ impl Rules {
             continues: None,
             beyond_end: None,
             lost: None,
+            pruned_until: 0,
         }
     }
 
@@ -166,6 +170,7 @@ impl Rules {
             Entry::WitnessRotated { note, .. } => self.witness_rotated(index, note, found),
             Entry::LogRetired { note, .. } => self.log_retired(index, note, found),
             Entry::LogContinued { note, .. } => self.log_continued(index, note, found),
+            Entry::LogPruned { note, .. } => self.log_pruned(index, note, found),
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
             let words = || "the first entry is not a genesis entry".to_owned();
@@ -204,6 +209,7 @@ impl Rules {
         stream.check_not_withdrawn(index, id, entry.logged_at, "a statement", found);
         let sequence = entry.sequence.get();
         if sequence != stream.next {
+            stream.note_pruned(id, self.pruned_until);
             stream.gap(index, id, sequence, found);
         }
         stream.take(index, entry, uptime);

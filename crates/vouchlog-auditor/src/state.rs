@@ -13,7 +13,7 @@ use vouchlog_note::{Origin, SignedCheckpoint};
 use crate::checkpoint::open;
 use crate::config::LogIdentity;
 use crate::edge::RightEdge;
-use crate::encoding;
+use crate::encoding::{self, is_zero};
 use crate::finding::Suspicions;
 use crate::limits::MAX_STATE_BYTES;
 use crate::rules::stored::StoredRules;
@@ -39,6 +39,9 @@ pub(crate) struct Body {
     /// The checkpoint that was being verified when an audit was broken off.
     pub(crate) target: Option<String>,
     pub(crate) size: u64,
+    /// How many of these entries the log had given up; left out if none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) unchecked: u64,
     /// The right edge, level 0 first.
     pub(crate) edge: Vec<Level>,
     /// None for a log of opaque entries.
@@ -90,6 +93,7 @@ impl AuditState {
             verified: None,
             target: None,
             size: edge.size(),
+            unchecked: 0,
             edge: edge.levels().iter().cloned().map(Level).collect(),
             rules: None,
             found: Suspicions::default(),

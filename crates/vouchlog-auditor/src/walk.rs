@@ -14,6 +14,7 @@ use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
 use crate::limits::MAX_WRONG_BUNDLES;
 use crate::place::Place;
+use crate::pruning::AnnouncedPruning;
 use crate::rules::{Rules, Terms};
 use crate::tiles::{Expected, Tiles, mismatch, read};
 
@@ -40,8 +41,12 @@ pub(crate) struct Walk<'a> {
     /// None for a log of opaque entries, or before the first entry was seen.
     pub(crate) rules: Option<Rules>,
     pub(crate) found: Suspicions,
-    /// Entries that earlier audits read.
+    /// Entries that earlier audits checked.
     pub(crate) before: u64,
+    /// What the log announced that it gave up.
+    pub(crate) pruning: Option<AnnouncedPruning>,
+    /// Entries that were given up, and so not checked, by this audit and those before it.
+    pub(crate) unchecked: u64,
     /// Entries read, and their bytes.
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
@@ -70,6 +75,8 @@ impl<'a> Walk<'a> {
             head,
             tiles,
             before: grown.size(),
+            pruning: None,
+            unchecked: 0,
             grown,
             rules,
             found,
@@ -211,7 +218,7 @@ impl<'a> Walk<'a> {
         // Hashes that are known to be the tree's are progress also where a log has pruned the entries.
         let is_proven =
             |tile: &Vec<Hash>| expected.is_some_and(|above| above.is_right && above.root == tile_root(tile));
-        let is_known = matches!(truth, Truth::Entries) || tile.as_ref().is_some_and(is_proven);
+        let mut is_known = matches!(truth, Truth::Entries) || tile.as_ref().is_some_and(is_proven);
         match truth {
             Truth::Entries => {
                 if tile.as_ref().is_some_and(|tile| Some(tile) != leaves.as_ref())
@@ -225,8 +232,12 @@ impl<'a> Walk<'a> {
             }
             Truth::Tile => {
                 let tile = tile.expect("a tile can only be right where there is one");
-                self.blame_entries(fetched, &tile);
-                self.feed_those_of(fetched, &tile);
+                if self.pass_pruned(fetched) {
+                    is_known = true;
+                } else {
+                    self.blame_entries(fetched, &tile);
+                    self.feed_those_of(fetched, &tile);
+                }
                 self.grow(fetched, &tile);
             }
             Truth::Parent(root) => {
@@ -261,6 +272,20 @@ impl<'a> Walk<'a> {
         let mut grown = self.grown.clone();
         grown.set_leaves(leaves);
         grown.head() == self.head
+    }
+
+    /// Passes over a bundle that is not served, if the log announced that it gave it up. The genesis entry is never given up.
+    fn pass_pruned(&mut self, fetched: &Fetched) -> bool {
+        let (first, end) = (fetched.bundle * WIDTH, (fetched.bundle + 1) * WIDTH);
+        let announced = self.pruning.as_ref().filter(|pruning| first > 0 && end <= pruning.minimum);
+        if announced.is_none() || !matches!(fetched.entries, Served::Missing(_)) {
+            return false;
+        }
+        self.unchecked += WIDTH;
+        if let Some(rules) = &mut self.rules {
+            rules.pass_pruned(end);
+        }
+        true
     }
 
     /// Says what was done to a bundle whose leaf hashes are known.

@@ -17,6 +17,12 @@ pub(crate) fn error(status: &Status) -> Error {
     let info = status.get_details_error_info().filter(|info| info.domain == reason::DOMAIN);
     let kind = match (status.code(), &info) {
         (Code::InvalidArgument | Code::OutOfRange, _) => ErrorKind::InvalidArgument,
+        (Code::NotFound, Some(info)) if info.reason == reason::PRUNED => {
+            match info.metadata.get(reason::MINIMUM).and_then(|minimum| minimum.parse().ok()) {
+                Some(minimum) => ErrorKind::Pruned { minimum },
+                None => ErrorKind::Internal,
+            }
+        }
         (Code::NotFound, _) => ErrorKind::NotFound,
         (Code::PermissionDenied | Code::Unauthenticated, _) => ErrorKind::PermissionDenied,
         (Code::FailedPrecondition, Some(info)) if info.reason == reason::INCONSISTENT => {
@@ -88,6 +94,9 @@ mod tests {
         };
         check(log(Code::InvalidArgument, reason::INVALID_ARGUMENT, &[]), ErrorKind::InvalidArgument);
         check(log(Code::NotFound, reason::NOT_FOUND, &[]), ErrorKind::NotFound);
+        let pruned = log(Code::NotFound, reason::PRUNED, &[("minimum", "512")]);
+        check(pruned, ErrorKind::Pruned { minimum: 512 });
+        check(log(Code::NotFound, reason::PRUNED, &[]), ErrorKind::Internal);
         check(log(Code::Aborted, reason::CONFLICT, &[("size", "7")]), ErrorKind::Conflict { size: 7 });
         check(log(Code::Aborted, reason::CONFLICT, &[("size", "-7")]), ErrorKind::Internal);
         check(log(Code::Aborted, reason::STREAM_FORK, &[]), ErrorKind::Fork);

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use vouchlog_api::{Error, ErrorKind, LogReader, Result};
+use vouchlog_api::{Error, ErrorKind, LogReader, PrunedNotice, Result};
 use vouchlog_merkle::{EntryBundle, Hash, MAX_BUNDLE_LEN, TILE_WIDTH, TileId, TilePath, TreeSize};
 use vouchlog_note::{Checkpoint, UnverifiedNote};
 
@@ -143,6 +143,15 @@ impl LogReader for TileReader {
         first_entries(&bytes, width)
             .or_else(|| self.as_served.then_some(bytes))
             .ok_or_else(|| Error::internal(format!("{path} does not hold {width} entries")))
+    }
+
+    /// A log of another program has no such file; what it serves in its place is no notice.
+    async fn pruned(&self) -> Result<Option<PrunedNotice>> {
+        match self.get("pruned", PrunedNotice::MAX_BYTES).await {
+            Ok(text) => Ok(PrunedNotice::parse(&text).ok()),
+            Err(error) if error.is_transient() => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 }
 

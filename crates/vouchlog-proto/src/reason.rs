@@ -9,6 +9,8 @@ pub const DOMAIN: &str = "vouchlog";
 pub const INVALID_ARGUMENT: &str = "INVALID_ARGUMENT";
 /// No such entry, stream or tile, or not yet.
 pub const NOT_FOUND: &str = "NOT_FOUND";
+/// The entries were given up: they lie below the log's minimum index, which is in the metadata under [`MINIMUM`].
+pub const PRUNED: &str = "PRUNED";
 /// Another size is in the log; it is in the metadata under [`SIZE`].
 pub const CONFLICT: &str = "CONFLICT";
 /// The stream's gateway signed two histories.
@@ -38,3 +40,6 @@ pub const FORWARDED: &str = "vouchlog-forwarded";
 
 /// Metadata key of the size that comes with [`CONFLICT`], in decimal.
 pub const SIZE: &str = "size";
+
+/// Metadata key of the minimum index that comes with [`PRUNED`], in decimal.
+pub const MINIMUM: &str = "minimum";

@@ -19,6 +19,7 @@ use crate::edge::PerfectNodes;
 use crate::enroller::Enroller;
 use crate::follow::Follower;
 use crate::prepare::{self, Prepared};
+use crate::pruner::Pruner;
 use crate::publish::{Published, Sequenced};
 use crate::queue::{Committed, Done, Queue, Request, index_pushback};
 use crate::read::Reader;
@@ -43,6 +44,8 @@ pub(crate) struct Inner<S: Store> {
     pub(crate) enroller: Option<Enroller>,
     pub(crate) follower: Option<Follower>,
     pub(crate) scrubber: Option<Scrubber>,
+    /// Of a log that has entries to give up.
+    pub(crate) pruner: Option<Pruner>,
     pub(crate) witnessing: Option<Witnessing>,
     pub(crate) thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -155,6 +158,9 @@ impl<S: Store> Engine<S> {
         }
         for (name, text) in shared.store.notes() {
             readiness = readiness.note(name, text);
+        }
+        if let Some(reason) = self.inner.pruner.as_ref().and_then(Pruner::failure) {
+            readiness = readiness.note("pruning", reason);
         }
         // A retired log only serves reads, so it is ready.
         if let Some(retired) = self.retired() {

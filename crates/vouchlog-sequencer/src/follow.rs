@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use vouchlog_merkle::{TreeSize, leaf_hash};
+use vouchlog_merkle::{Tile, TileId, TreeSize, leaf_hash};
 use vouchlog_note::Origin;
 use vouchlog_storage::{Index, IndexBatch, RunEntry, Store, StoreError, key_prefix};
 use vouchlog_stream::{Entry, StatementEntry, StreamOpening};
@@ -196,7 +196,13 @@ fn read(
     let end = sequenced.size().get().min(from + MAX_FOLLOW_ENTRIES);
     let mut batch = IndexBatch { from, upto: end, ..IndexBatch::default() };
     for bundle in from / WIDTH..end.div_ceil(WIDTH) {
-        let framed = framed_bundle(store, sequenced, bundle)?;
+        let framed = match framed_bundle(store, sequenced, bundle) {
+            Err(StoreError::Pruned(_)) => {
+                add_leaves(&mut batch, store, bundle, from..end)?;
+                continue;
+            }
+            other => other?,
+        };
         for (entry, index) in framed.entries().zip(bundle * WIDTH..) {
             if (from..end).contains(&index) {
                 add(&mut batch, log, entry, index);
@@ -204,6 +210,22 @@ fn read(
         }
     }
     Ok(batch)
+}
+
+/// Of entries that were given up, the leaf hashes are left: proofs of them are found by these.
+fn add_leaves(
+    batch: &mut IndexBatch,
+    store: &impl Store,
+    bundle: u64,
+    range: std::ops::Range<u64>,
+) -> Result<(), StoreError> {
+    let tile = store.tile(TileId { level: 0, index: bundle })?;
+    let tile = tile.and_then(|bytes| Tile::parse(&bytes).ok());
+    let tile =
+        tile.ok_or_else(|| StoreError::Damaged(format!("the tile of entry bundle {bundle} cannot be read")))?;
+    let wanted = tile.hashes().iter().zip(bundle * WIDTH..).filter(|(_, index)| range.contains(index));
+    batch.leaf_hashes.extend(wanted.map(|(leaf, index)| (key_prefix(leaf.as_bytes()), index)));
+    Ok(())
 }
 
 fn add(batch: &mut IndexBatch, log: &Origin, entry: &[u8], index: u64) {

@@ -32,6 +32,8 @@ pub struct Report {
     pub statements: u64,
     /// Streams that were opened in it.
     pub streams: u64,
+    /// Entries that the log has given up. Their hashes were checked, and nothing else of them.
+    pub pruned: u64,
     /// What is wrong, in the order it was found; at most a thousand.
     pub findings: Vec<Finding>,
     /// What is not wrong with the store, but for the operator to look at.
@@ -122,10 +124,10 @@ pub fn fsck<S: Store>(
     Ok(check.into_report())
 }
 
-/// Damage to one object is a finding; a store that fails altogether is an error.
+/// Damage to one object is a finding, and what was given up is not there; a store that fails altogether is an error.
 fn readable(read: Result<Option<Bytes>, StoreError>) -> Result<Option<Bytes>, StoreError> {
     match read {
-        Err(StoreError::Damaged(_)) => Ok(None),
+        Err(StoreError::Damaged(_) | StoreError::Pruned(_)) => Ok(None),
         other => other,
     }
 }

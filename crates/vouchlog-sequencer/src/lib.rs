@@ -6,7 +6,7 @@
 //! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs`
 //! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index and `lag.rs` bounds its lag, `evict.rs` lets streams that have
 //! ended leave memory and `recall.rs` reads them back, `fsck.rs` checks a store, `scrubber.rs` does so while the log runs,
-//! `rebuild.rs` writes a log again from its entries, `replica.rs` follows a log that another process writes, `quotas.rs` holds what gateways may log in a day.
+//! `pruning.rs` finds out which old entries may go and `pruner.rs` removes them, `rebuild.rs` writes a log again from its entries, `replica.rs` follows a log that another process writes, `quotas.rs` holds what gateways may log in a day.
 //!
 //! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), the witnesses' own side
 //! (`vouchlog-witness`).
@@ -31,6 +31,8 @@ mod log_time;
 mod metrics;
 mod open;
 mod prepare;
+mod pruner;
+pub mod pruning;
 mod publish;
 mod queue;
 mod quotas;

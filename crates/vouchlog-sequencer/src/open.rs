@@ -20,6 +20,7 @@ use crate::enroller::Enroller;
 use crate::follow::Follower;
 use crate::log_time::{LogTime, logged_at};
 use crate::metrics::SequencerMetrics;
+use crate::pruner::Pruner;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
 use crate::recover::{Beginning, check_continues, create, genesis, genesis_damage, recover, retired};
@@ -95,6 +96,7 @@ impl<S: Store> Engine<S> {
         scrubber: Option<Scrubber>,
     ) -> Result<Self, EngineError> {
         let (queue, messages) = Queue::new(shared.options.max_queued_statements);
+        let pruner = Pruner::start(&shared).map_err(EngineError::Thread)?;
         let index = shared.index.clone();
         let follower =
             index.map(|index| Follower::start(&shared, index)).transpose().map_err(EngineError::Thread)?;
@@ -127,7 +129,7 @@ impl<S: Store> Engine<S> {
             drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment), by: Box::new(by) }));
         }
         let thread = Mutex::new(Some(thread));
-        let inner = Inner { shared, queue, enroller, follower, scrubber, witnessing, thread };
+        let inner = Inner { shared, queue, enroller, follower, scrubber, pruner, witnessing, thread };
         Ok(Self { inner: Arc::new(inner) })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use vouchlog_api::{Error, LogReader, Result};
+use vouchlog_api::{Error, LogReader, PrunedNotice, Result};
 use vouchlog_merkle::{TILE_WIDTH, TileId, TreeSize, full_tiles};
 use vouchlog_storage::{Store, StoreError, framing};
 
@@ -46,6 +46,15 @@ impl<S: Store> LogReader for Reader<S> {
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         bundle_at(&self.0.publisher.newest(), bundle, width, || self.0.store.entry_bundle(bundle))
     }
+
+    /// Shown once the published checkpoint covers the announcement: nothing is removed before.
+    async fn pruned(&self) -> Result<Option<PrunedNotice>> {
+        let announced = self.0.directory.read().announced;
+        let published = self.0.publisher.published();
+        let announced =
+            announced.filter(|it| published.is_some_and(|newest| newest.size().contains(it.index)));
+        Ok(announced.map(|it| PrunedNotice { minimum: it.minimum, announced: it.index }))
+    }
 }
 
 /// A tile of a sequenced head: from its edge, or one that is full.
@@ -60,9 +69,9 @@ pub(crate) fn tile_at(
         let partial = sequenced.edge.tile(tile, width);
         return partial.ok_or_else(|| no_such(&tile.path(width), sequenced.size()));
     }
-    let bytes = full().map_err(|error| damaged(&error))?;
+    let bytes = full().map_err(|error| unread(&error))?;
     let bytes =
-        bytes.ok_or_else(|| damaged(&StoreError::Damaged(format!("{} is missing", tile.path(256)))))?;
+        bytes.ok_or_else(|| unread(&StoreError::Damaged(format!("{} is missing", tile.path(256)))))?;
     Ok(bytes.slice(..usize::from(width) * 32))
 }
 
@@ -81,12 +90,12 @@ pub(crate) fn bundle_at(
     let bytes = match sequenced.edge.bundle(bundle) {
         Some(partial) => partial,
         None => {
-            let full = full().map_err(|error| damaged(&error))?;
-            full.ok_or_else(|| damaged(&StoreError::Damaged(format!("entry bundle {bundle} is missing"))))?
+            let full = full().map_err(|error| unread(&error))?;
+            full.ok_or_else(|| unread(&StoreError::Damaged(format!("entry bundle {bundle} is missing"))))?
         }
     };
     framing::take(&bytes, u64::from(width))
-        .ok_or_else(|| damaged(&StoreError::Damaged(format!("bundle {bundle}"))))
+        .ok_or_else(|| unread(&StoreError::Damaged(format!("bundle {bundle}"))))
 }
 
 /// With a policy, a log shows nothing before its witnesses have cosigned enough.
@@ -123,7 +132,11 @@ pub(crate) fn framed_bundle(
     framed.ok_or_else(|| StoreError::Damaged(format!("entry bundle {bundle} cannot be read")))
 }
 
-pub(crate) fn damaged(error: &StoreError) -> Error {
+/// Why something could not be read, for the caller. That it was given up is no failure.
+pub(crate) fn unread(error: &StoreError) -> Error {
+    if let StoreError::Pruned(minimum) = error {
+        return Error::pruned(*minimum);
+    }
     tracing::error!(%error, "the store could not be read");
     Error::internal("the log could not read its store")
 }

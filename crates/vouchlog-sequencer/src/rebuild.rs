@@ -12,8 +12,8 @@ use crate::edge::frame;
 use crate::replay::Replay;
 use crate::sequence::integrate;
 use crate::state::{
-    Directory, Tree, last_published, last_signed, note_states, stored_gateway, stored_operators,
-    stored_quota, stored_stream, stored_usage, stored_witness_keys,
+    Directory, Tree, last_published, last_signed, note_states, stored_announcement, stored_gateway,
+    stored_operators, stored_quota, stored_stream, stored_usage, stored_witness_keys,
 };
 
 /// Bytes of entries or states in one commit.
@@ -122,6 +122,7 @@ impl<'a, S: Store> Rebuilder<'a, S> {
         if !self.replay.witness_keys.rotations().is_empty() {
             states.push(stored_witness_keys(&self.replay.witness_keys));
         }
+        states.extend(self.replay.announced.iter().map(stored_announcement));
         states.extend(newest_usage(&directories).into_values().map(stored_usage));
         commit_states(self.store, expected, states)?;
         Ok(rebuilt)

@@ -20,7 +20,7 @@ use vouchlog_storage::{Index, IndexAnswer, Store, StoreError, key_prefix};
 use vouchlog_stream::{Entry, StreamId, StreamOpening, StreamState, StreamStatus, stream_origin};
 
 use crate::limits::MAX_LOOKUP_CANDIDATES;
-use crate::read::{WIDTH, damaged, framed_bundle};
+use crate::read::{WIDTH, framed_bundle, unread};
 use crate::state::Shared;
 
 /// Reads an entry; none beyond the end of the log.
@@ -148,7 +148,7 @@ impl Recall<'_> {
 
     /// The opening at a place; none when what is there opens no stream.
     fn opening(&self, place: LeafIndex) -> Result<Option<StreamOpening>> {
-        match (self.read)(place).map_err(|error| damaged(&error))? {
+        match (self.read)(place).map_err(|error| unread(&error))? {
             Some(Entry::StreamOpened { note, .. }) => Ok(StreamOpening::open(&note, self.origin).ok()),
             _ => Ok(None),
         }
@@ -156,7 +156,7 @@ impl Recall<'_> {
 
     /// The signed head of a stream at a place, and whether it closes the stream.
     fn head(&self, id: StreamId, key: &VerifyingKey, place: LeafIndex) -> Result<(CosignedCheckpoint, bool)> {
-        let (stream, note, closes) = match (self.read)(place).map_err(|error| damaged(&error))? {
+        let (stream, note, closes) = match (self.read)(place).map_err(|error| unread(&error))? {
             Some(Entry::StreamHead { stream, note, .. }) => (stream, note, false),
             Some(Entry::StreamClosed { stream, note, .. }) => (stream, note, true),
             _ => return Err(unfit()),

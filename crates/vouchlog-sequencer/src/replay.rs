@@ -1,17 +1,17 @@
 //! The streams and gateways of a log, rebuilt from its entries. `fsck` compares them with the states a store keeps; `recover`
 //! writes them where no states are left.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Continuation, Enrolment, Entry, GatewayState, Genesis, LoggedAt, Operators, Quota, QuotaScope,
+    Continuation, Enrolment, Entry, GatewayState, Genesis, LoggedAt, Operators, Pruning, Quota, QuotaScope,
     QuotaState, Retirement, Revocation, Revoked, StatementEntry, StreamId, StreamOpening, StreamState,
     StreamStatus, WitnessKeys, stream_origin,
 };
 
-use crate::state::Directory;
+use crate::state::{Announcement, Directory};
 
 /// Every stream and gateway as far as the entries were replayed.
 pub(crate) struct Replay<'a> {
@@ -24,6 +24,12 @@ pub(crate) struct Replay<'a> {
     last: HashMap<StreamId, u64>,
     pub(crate) gateways: HashMap<VerifyingKey, GatewayState>,
     pub(crate) quotas: HashMap<QuotaScope, QuotaState>,
+    /// The newest announcement of a minimum index.
+    pub(crate) announced: Option<Announcement>,
+    /// Entries below were given up, some of them at least; 0 while none was met.
+    pruned_until: u64,
+    /// Streams of which entries were given up: what is left does not lead to their states.
+    partial: HashSet<StreamId>,
     /// The entry that ended the log.
     retired: Option<u64>,
 }
@@ -31,13 +37,44 @@ pub(crate) struct Replay<'a> {
 impl<'a> Replay<'a> {
     /// Begins with the log `origin`, whose genesis entry `key` signed.
     pub(crate) fn new(origin: &'a Origin, key: &'a VerifyingKey) -> Self {
-        let (streams, last, gateways, quotas) = Default::default();
-        let witness_keys = WitnessKeys::default();
-        Self { origin, key, operators: None, witness_keys, streams, last, gateways, quotas, retired: None }
+        let (streams, last, gateways, quotas, partial) = Default::default();
+        Self {
+            origin,
+            key,
+            operators: None,
+            witness_keys: WitnessKeys::default(),
+            streams,
+            last,
+            gateways,
+            quotas,
+            announced: None,
+            pruned_until: 0,
+            partial,
+            retired: None,
+        }
     }
 
     pub(crate) fn origin(&self) -> &'a Origin {
         self.origin
+    }
+
+    /// Passes over entries that were given up, those before `end`.
+    pub(crate) fn pass_pruned(&mut self, end: u64) {
+        self.pruned_until = end;
+    }
+
+    /// Whether entries of a stream may be among those that were given up since its last one; from then on it is partial.
+    fn is_partial(&mut self, id: StreamId) -> bool {
+        if self.partial.contains(&id) {
+            return true;
+        }
+        let is_partial = self.last.get(&id).is_some_and(|last| *last < self.pruned_until);
+        is_partial && self.partial.insert(id)
+    }
+
+    /// Whether what is left of a stream does not lead to its state.
+    pub(crate) fn lacks_entries(&self, id: StreamId) -> bool {
+        self.partial.contains(&id) || self.last.get(&id).is_some_and(|last| *last < self.pruned_until)
     }
 
     /// Takes an entry up; the error is the rule that it breaks.
@@ -76,18 +113,27 @@ impl<'a> Replay<'a> {
             Entry::LogContinued { note, .. } => {
                 Continuation::open(note, self.key).map(drop).map_err(|error| error.to_string())
             }
+            Entry::LogPruned { note, .. } => {
+                let pruning =
+                    Pruning::open(note, self.origin, self.key).map_err(|error| error.to_string())?;
+                self.announced =
+                    Some(Announcement { minimum: pruning.minimum, index: LeafIndex::new(index) });
+                Ok(())
+            }
             Entry::Statement(statement) => {
+                let fits = self.statement(statement);
                 self.last.insert(statement.stream, index);
-                self.statement(statement)
+                fits
             }
             Entry::StreamOpened { note, .. } => self.opened(index, note),
             Entry::StreamHead { stream, note, .. } => {
+                let fits = self.head(*stream, note);
                 self.last.insert(*stream, index);
-                self.head(*stream, note)
+                fits
             }
             Entry::StreamClosed { stream, note, .. } => {
-                self.last.insert(*stream, index);
                 let fits = self.head(*stream, note);
+                self.last.insert(*stream, index);
                 if let Some(stream) = self.streams.get_mut(stream) {
                     stream.close();
                 }
@@ -170,6 +216,12 @@ impl<'a> Replay<'a> {
         (!same).then(|| "the state of the operator's keys does not match its entries".to_owned())
     }
 
+    /// What differs between the announced minimum index and that of a store, in words.
+    pub(crate) fn pruning_difference(&self, directory: &Directory) -> Option<String> {
+        let same = self.announced == directory.announced;
+        (!same).then(|| "the state of the log's minimum index does not match its entries".to_owned())
+    }
+
     fn operator(&self) -> Result<&VerifyingKey, String> {
         self.operators.as_ref().map(Operators::key).ok_or_else(|| "no genesis entry precedes it".to_owned())
     }
@@ -225,7 +277,7 @@ impl<'a> Replay<'a> {
         if stream.status() == StreamStatus::Closed {
             return Err(format!("stream {id} was already closed"));
         }
-        if entry.sequence.get() != expected {
+        if entry.sequence.get() != expected && !self.is_partial(id) {
             let found = entry.sequence;
             return Err(format!("stream {id} has sequence number {found} where {expected} follows"));
         }
@@ -239,9 +291,11 @@ impl<'a> Replay<'a> {
         self.streams.insert(id, state);
         self.last.insert(id, index);
         let Some(previous) = opening.previous else { return Ok(()) };
-        self.last.insert(previous.stream, index);
         let continued = self.streams.get_mut(&previous.stream);
-        if continued.is_some_and(|stream| stream.supersede(id, previous.size).is_ok()) {
+        let fits = continued.is_some_and(|stream| stream.supersede(id, previous.size).is_ok())
+            || self.is_partial(previous.stream);
+        self.last.insert(previous.stream, index);
+        if fits {
             return Ok(());
         }
         Err(format!(
@@ -257,8 +311,7 @@ impl<'a> Replay<'a> {
             Origin::new(&stream_origin(self.origin.as_str(), id)).map_err(|error| error.to_string())?;
         let head = CosignedCheckpoint::open(note.as_bytes(), &origin, stream.key())
             .map_err(|error| error.to_string())?;
-        let fits = stream.replay_head(&head);
-        if fits {
+        if stream.replay_head(&head) || self.is_partial(id) {
             Ok(())
         } else {
             Err(format!("the signed head of stream {id} does not match its statements"))

@@ -191,6 +191,20 @@ impl<S: Store> Worker<S> {
     /// A bundle against its tile. `tile` is `None` when the tile is damaged: then the bundle is known by its root alone.
     fn bundle(&mut self, bundle: u64, tile: Option<&Tile>, expected: Hash) -> Result<(), Stop> {
         let (part, id) = (Part::Bundle(bundle), TileId { level: 0, index: bundle });
+        let gone = self.shared.upgrade().ok_or(Stop)?.store.pruned();
+        if gone.is_some_and(|gone| gone.has_removed(bundle)) {
+            // It may have been damaged before.
+            self.is_whole(part);
+            if tile.is_none() {
+                let shared = self.shared.upgrade().ok_or(Stop)?;
+                self.damaged(
+                    &shared,
+                    Part::Tile(id),
+                    "its entries were pruned, so it cannot be computed again",
+                );
+            }
+            return Ok(());
+        }
         let leads = |bytes: &Bytes| {
             leaves(bytes).filter(|leaves| match tile {
                 Some(tile) => tile.hashes() == leaves.as_slice(),

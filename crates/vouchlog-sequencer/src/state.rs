@@ -93,8 +93,19 @@ pub(crate) struct Directory {
     ended_places: HashMap<StreamId, Ended>,
     /// Every entry of every stream that was evicted lies below this size; 0 when none was.
     pub(crate) evicted_below: u64,
+    /// The newest minimum index that an entry announces, if one does.
+    pub(crate) announced: Option<Announcement>,
     /// Set once the log has ended. It is not among the states: it follows from the last entry.
     pub(crate) retired: Option<Arc<RetiredLog>>,
+}
+
+/// A minimum index that an entry announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Announcement {
+    /// The minimum index.
+    pub(crate) minimum: u64,
+    /// The entry.
+    pub(crate) index: LeafIndex,
 }
 
 /// The streams that leave with a batch.
@@ -148,6 +159,7 @@ const QUOTA: u8 = b'q';
 const USAGE: u8 = b'u';
 const OPERATORS: u8 = b'o';
 const WITNESS_KEYS: u8 = b'w';
+const ANNOUNCEMENT: u8 = b'p';
 
 impl Directory {
     /// Reads the states of a store that holds `size` entries; `None` when one is damaged.
@@ -166,6 +178,7 @@ impl Directory {
                 USAGE => usage.push(Usage::from_bytes(value)?),
                 OPERATORS => directory.operators = Some(Operators::from_bytes(value)?),
                 WITNESS_KEYS => directory.witness_keys = WitnessKeys::from_bytes(value)?,
+                ANNOUNCEMENT => directory.announced = Some(announcement(value, size)?),
                 CHECKPOINT | SIGNED => {}
                 _ => return None,
             }
@@ -331,6 +344,20 @@ pub(crate) fn stored_operators(operators: &Operators) -> (StateKey, Bytes) {
 /// The rotations of witnesses' keys as the store keeps them, once there are any.
 pub(crate) fn stored_witness_keys(keys: &WitnessKeys) -> (StateKey, Bytes) {
     (StateKey::new(vec![WITNESS_KEYS]), keys.to_bytes().into())
+}
+
+/// The newest announcement of a minimum index as the store keeps it: the minimum (8), then the entry (8). Versions that know none must not
+/// take a pruned log for damaged.
+pub(crate) fn stored_announcement(announced: &Announcement) -> (StateKey, Bytes) {
+    let value = [announced.minimum.to_be_bytes(), announced.index.get().to_be_bytes()].concat();
+    (StateKey::new(vec![ANNOUNCEMENT]), value.into())
+}
+
+fn announcement(value: &[u8], size: u64) -> Option<Announcement> {
+    let (minimum, index) = value.split_first_chunk::<8>()?;
+    let minimum = u64::from_be_bytes(*minimum);
+    let index = u64::from_be_bytes(index.try_into().ok()?);
+    (minimum <= index && index < size).then_some(Announcement { minimum, index: LeafIndex::new(index) })
 }
 
 /// A gateway's usage as the store keeps it; that of a new day replaces it.

@@ -15,6 +15,7 @@ mod faults;
 mod names;
 mod operators;
 mod overview;
+mod pruning;
 mod quotas;
 mod recovery;
 mod replica;

@@ -91,6 +91,7 @@ pub(crate) fn log_router(log: AnyLog, shown: PageSources, operations: Operations
     let reads = OpenApiRouter::new()
         .routes(routes!(tiles::checkpoint))
         .routes(routes!(tiles::tile))
+        .routes(routes!(tiles::pruned))
         .merge(bundles)
         .routes(routes!(proofs::inclusion))
         .routes(routes!(proofs::consistency))

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use vouchlog_api::{
-    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
-    StreamInfo, Watch,
+    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
+    PrunedNotice, Result, StreamInfo, Watch,
 };
 use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
 use vouchlog_stream::StreamId;
@@ -69,6 +69,7 @@ erased! {
         checkpoint_after(size: TreeSize) -> String;
         tile(tile: TileId, width: u16) -> Bytes;
         entry_bundle(bundle: u64, width: u16) -> Bytes;
+        pruned() -> Option<PrunedNotice>;
     }
     Lookup {
         find(key: LookupKey) -> LeafIndex;

@@ -4,6 +4,7 @@
 //! kind                 gRPC                 HTTP  of a witness  reason               with
 //! invalid argument     INVALID_ARGUMENT     400   400           INVALID_ARGUMENT
 //! not found            NOT_FOUND            404   404           NOT_FOUND
+//! pruned               NOT_FOUND            410   410           PRUNED               the minimum index
 //! conflict             ABORTED              409   409           CONFLICT             the size there is
 //! inconsistent         FAILED_PRECONDITION  422   422           INCONSISTENT
 //! fork                 ABORTED              409   500           STREAM_FORK
@@ -46,6 +47,8 @@ pub(crate) struct Row {
     pub(crate) retry_after: Option<Duration>,
     /// The size that comes with a conflict.
     pub(crate) size: Option<u64>,
+    /// The minimum index of a log that gave up what was asked for.
+    pub(crate) minimum: Option<u64>,
 }
 
 /// The row of a kind of error.
@@ -55,6 +58,7 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
             (Code::InvalidArgument, StatusCode::BAD_REQUEST, reason::INVALID_ARGUMENT)
         }
         ErrorKind::NotFound => (Code::NotFound, StatusCode::NOT_FOUND, reason::NOT_FOUND),
+        ErrorKind::Pruned { .. } => (Code::NotFound, StatusCode::GONE, reason::PRUNED),
         ErrorKind::Conflict { .. } => (Code::Aborted, StatusCode::CONFLICT, reason::CONFLICT),
         ErrorKind::Inconsistent => {
             (Code::FailedPrecondition, StatusCode::UNPROCESSABLE_ENTITY, reason::INCONSISTENT)
@@ -89,22 +93,28 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
         ErrorKind::Conflict { size } => Some(*size),
         _ => None,
     };
+    let minimum = match kind {
+        ErrorKind::Pruned { minimum } => Some(*minimum),
+        _ => None,
+    };
     let witness = match kind {
         ErrorKind::Overloaded { .. } => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Fork | ErrorKind::FailedPrecondition => StatusCode::INTERNAL_SERVER_ERROR,
         _ => http,
     };
-    Row { code, http, witness, reason, retry_after, size }
+    Row { code, http, witness, reason, retry_after, size, minimum }
 }
 
 /// An error as a gRPC status with its details.
 pub(crate) fn status(error: &Error) -> Status {
     let row = row(&error.kind);
-    let metadata = row.size.map(|size| (reason::SIZE.to_owned(), size.to_string()));
+    let numbers = [(reason::SIZE, row.size), (reason::MINIMUM, row.minimum)];
+    let metadata =
+        numbers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_string())));
     let info = pb::ErrorInfo {
         reason: row.reason.to_owned(),
         domain: reason::DOMAIN.to_owned(),
-        metadata: metadata.into_iter().collect::<HashMap<_, _>>(),
+        metadata: metadata.collect::<HashMap<_, _>>(),
     };
     let mut details = vec![Any { type_url: ErrorInfo::TYPE_URL.to_owned(), value: info.encode_to_vec() }];
     if let Some(size) = row.size {
@@ -169,11 +179,15 @@ mod tests {
             assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, "vouchlog"));
             let size = if let ErrorKind::Conflict { size } = kind { Some(size.to_string()) } else { None };
             assert_eq!(info.metadata.get("size"), size.as_ref());
+            let minimum =
+                if let ErrorKind::Pruned { minimum } = kind { Some(minimum.to_string()) } else { None };
+            assert_eq!(info.metadata.get("minimum"), minimum.as_ref());
             let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
             assert_eq!(delay, row.retry_after);
         };
         check(ErrorKind::InvalidArgument, Code::InvalidArgument, [400, 400], "INVALID_ARGUMENT");
         check(ErrorKind::NotFound, Code::NotFound, [404, 404], "NOT_FOUND");
+        check(ErrorKind::Pruned { minimum: 512 }, Code::NotFound, [410, 410], "PRUNED");
         check(ErrorKind::Conflict { size: 7 }, Code::Aborted, [409, 409], "CONFLICT");
         check(ErrorKind::Inconsistent, Code::FailedPrecondition, [422, 422], "INCONSISTENT");
         check(ErrorKind::Fork, Code::Aborted, [409, 500], "STREAM_FORK");

@@ -8,6 +8,7 @@
 //! <data>/sealed/tiles/<L>/<S>       full tiles of level L, 4,096 in a segment of 32 MiB, at (index mod 4096) × 8192
 //! <data>/sealed/bundles/<S>.data    full entry bundles, 4,096 in a segment, one after the other
 //! <data>/sealed/bundles/<S>.index   12 bytes each: where bundle (index mod 4096) begins (8) and its length (4)
+//! <data>/sealed/PRUNED, …/<S>.kept  which entries were given up; what is left of a segment of bundles (segments/pruning.rs)
 //! <data>/index/                     sorted runs: lookup by leaf hash, digest, or stream and sequence; may be deleted
 //! <data>/aside/                     damaged copies that were replaced, the newest four of each kind
 //! <data>/LOCK, <data>/OPEN          held while the store is open; there until it is closed cleanly

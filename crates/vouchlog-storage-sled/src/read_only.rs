@@ -1,9 +1,13 @@
 //! A store that is only read: the living part as it was found, over the segments.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_merkle::{TileId, TreeHead};
-use vouchlog_storage::{Batch, CommitError, FileRange, Growth, Loaded, Part, Store, StoreError, framing};
+use vouchlog_storage::{
+    Batch, CommitError, FileRange, Growth, Loaded, Part, Pruned, Store, StoreError, framing,
+};
 
 use crate::contents::Contents;
 use crate::damage::Damage;
@@ -78,6 +82,9 @@ impl Store for ReadOnly {
             return Ok(None);
         }
         let read = self.segments.read_bundle(bundle);
+        if matches!(read, Err(StoreError::Pruned(_))) {
+            return read.map(Some);
+        }
         let is_framed = |bytes: &Bytes| framing::count(bytes) == Some(256);
         if read.as_ref().is_ok_and(is_framed) && self.segments.joins(bundle) {
             return read.map(Some);
@@ -91,6 +98,10 @@ impl Store for ReadOnly {
 
     fn place(&self, part: Part) -> Option<FileRange> {
         Some(self.segments.locate(part))
+    }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        self.segments.pruned()
     }
 
     fn impediment(&self) -> Option<String> {

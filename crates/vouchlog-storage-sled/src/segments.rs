@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use quick_cache::unsync::Cache;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
-use vouchlog_storage::{FileRange, Part, Sealed, StoreError, framing};
+use vouchlog_storage::{FileRange, Part, Pruned, Sealed, StoreError, framing};
 
 use crate::files::{make_dir, name, os_error, write_file};
 
 mod cut;
 mod locate;
+mod pruning;
 
 /// Tiles or bundles in one segment: 32 MiB of tiles, a little over a million entries. Large enough that a log of 10^9
 /// entries has a thousand segments, small enough to copy to object storage one by one.
@@ -40,6 +41,8 @@ pub struct Segments {
     verified: Mutex<HashSet<TileId>>,
     /// Files whose names are known to survive a power cut.
     named: Mutex<HashSet<PathBuf>>,
+    /// The entries that were given up.
+    pruned: RwLock<Option<Arc<Pruned>>>,
 }
 
 /// Where the next bundle goes. Known from what was verified or written, never read back unverified: a wrong place would
@@ -75,12 +78,17 @@ impl Segments {
             next: Mutex::new(next),
             verified: Mutex::default(),
             named: Mutex::default(),
+            pruned: RwLock::new(pruning::read_pruned(dir)?),
         };
         segments.next.lock().offset = segments.end_of_last(next.bundle)?;
+        // A process that ended meanwhile may have left bytes of what it gave up.
+        if let Err(error) = segments.remove_given_up() {
+            tracing::warn!(%error, "entries that were given up are still on the disk; the next start retries");
+        }
         Ok(segments)
     }
 
-    /// Opens the segments in `dir` for reading only. Nothing is verified or created.
+    /// Opens the segments in `dir` for reading only. Nothing is verified or created. A file PRUNED that cannot be read counts as missing.
     pub(crate) fn open_read_only(dir: &Path, sealed: u64) -> Self {
         let next = Next { bundle: sealed / 256, offset: 0 };
         Self {
@@ -89,6 +97,7 @@ impl Segments {
             next: Mutex::new(next),
             verified: Mutex::default(),
             named: Mutex::default(),
+            pruned: RwLock::new(pruning::read_pruned(dir).ok().flatten()),
         }
     }
 
@@ -145,6 +154,20 @@ impl Segments {
     }
 
     pub(crate) fn read_bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
+        self.check_not_removed(bundle)?;
+        if let Some(kept) = self.read_kept(bundle)? {
+            return Ok(kept);
+        }
+        let read = self.read_in_segment(bundle);
+        // Its segment may have been cut down to what stays since the look above.
+        match &read {
+            Err(_) => self.read_kept(bundle)?.map_or(read, Ok),
+            Ok(_) => read,
+        }
+    }
+
+    /// A bundle from the `.data` of its segment, given up or not.
+    pub(crate) fn read_in_segment(&self, bundle: u64) -> Result<Bytes, StoreError> {
         let (offset, length) = self.slot(bundle)?;
         let mut bytes = vec![0; length as usize];
         self.read(&self.bundle_path(bundle, "data"), &mut bytes, offset)?;
@@ -302,6 +325,10 @@ impl Sealed for Segments {
 
     fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
         let bytes = self.read_tile(tile)?;
+        if tile.level == 0 && self.has_removed(tile.index) {
+            // No entries are left to compare it with; the tile above is, by the scrub.
+            return Ok(bytes);
+        }
         if tile.level == 0 {
             self.check_bundle(tile.index, &self.read_bundle(tile.index)?, &bytes)?;
         } else {
@@ -334,6 +361,14 @@ impl Sealed for Segments {
 
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
         self.replace(part, bytes)
+    }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        Self::pruned(self)
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        self.give_up(pruned)
     }
 }
 

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use vouchlog_ledger::{Disk, Folder, LockGuard};
 use vouchlog_merkle::{TileId, TreeHead};
 use vouchlog_storage::{
-    Batch, CommitError, FileRange, Growth, Loaded, Move, Part, Residence, Sealed, Sealing, Store, StoreError,
+    Batch, CommitError, FileRange, Growth, Loaded, Move, Part, Pruned, Residence, Sealed, Sealing, Store,
+    StoreError,
 };
 
 use crate::copies::Begun;
@@ -111,6 +112,11 @@ impl SledStore {
     /// The URL of the object store with the sealed part of the log in `dir`, if it is not in `dir`.
     pub fn objects(dir: &Path) -> Result<Option<String>, StoreError> {
         Ok(Stamp::read(dir)?.and_then(|stamp| stamp.elsewhere))
+    }
+
+    /// The entries that the log in `dir` has given up, if any.
+    pub fn pruned_entries(dir: &Path) -> Result<Option<Arc<Pruned>>, StoreError> {
+        Segments::read_pruned(&dir.join("sealed"))
     }
 
     /// Marks `dir`, which has no store, as the destination of the log `origin`, whose sealed part will be in the object store `place`
@@ -235,6 +241,14 @@ impl Store for SledStore {
 
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
         self.parts.repair(part, bytes)
+    }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        self.parts.pruned()
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        self.parts.prune(pruned)
     }
 
     fn impediment(&self) -> Option<String> {

@@ -18,12 +18,14 @@
 
 mod index;
 mod model;
+mod pruning;
 mod witness;
 
 use bytes::Bytes;
 use vouchlog_merkle::TileId;
 
 pub use index::check_index;
+pub use pruning::check_pruning;
 pub use witness::check_witness_store;
 
 use crate::{CommitError, StateKey, Store};

@@ -21,6 +21,9 @@ pub enum StoreError {
     /// The bytes in the store are not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// The entries were given up on purpose; the log's minimum index is named. No damage.
+    #[error("the entries were pruned: the log's minimum index is {0}")]
+    Pruned(u64),
     /// What is stored belongs to another history of the log, or to another log. Final until the store is opened again:
     /// nothing was overwritten, and nothing more is written.
     #[error("{0}")]

@@ -1,11 +1,12 @@
 //! The two parts of a store. A store is any pair of them, joined by [`Sealing`](crate::Sealing).
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, FileRange, Loaded, Part, StoreError, Tenure};
+use crate::{Batch, CommitError, FileRange, Loaded, Part, Pruned, StoreError, Tenure};
 
 /// A tenure of one writer. Each claim gives the next number; a writer of an earlier epoch is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,9 +107,19 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
 
     /// Replaces a damaged object by its verified bytes, durably; see [`Store::repair`](crate::Store::repair).
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError>;
+
+    /// The entries that were given up; see [`Store::pruned`](crate::Store::pruned).
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        None
+    }
+
+    /// Gives up entries that were put; see [`Store::prune`](crate::Store::prune).
+    fn prune(&self, _pruned: &Pruned) -> Result<(), StoreError> {
+        Err(StoreError::Io("the store of the sealed part cannot give up entries".into()))
+    }
 }
 
-impl<S: Sealed + ?Sized> Sealed for std::sync::Arc<S> {
+impl<S: Sealed + ?Sized> Sealed for Arc<S> {
     fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError> {
         (**self).put(tiles, bundles)
     }
@@ -135,5 +146,13 @@ impl<S: Sealed + ?Sized> Sealed for std::sync::Arc<S> {
 
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
         (**self).repair(part, bytes)
+    }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        (**self).pruned()
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        (**self).prune(pruned)
     }
 }

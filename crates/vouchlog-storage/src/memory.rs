@@ -4,12 +4,13 @@
 //! with [`MemoryStore::reopen`], so that tests can walk through every outcome: failed and not written, failed but written.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Growth, Loaded, StateKey, Store, StoreError, Tenure, framing};
+use crate::{Batch, CommitError, Growth, Loaded, Pruned, StateKey, Store, StoreError, Tenure, framing};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ struct Disk {
     records: BTreeMap<u64, (u64, Bytes)>,
     states: BTreeMap<StateKey, Bytes>,
     sealed: u64,
+    pruned: Option<Arc<Pruned>>,
 }
 
 /// The store.
@@ -207,7 +209,32 @@ impl Store for MemoryStore {
 
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
         self.read_fault()?;
-        Ok(self.bundles.read().get(&bundle).cloned())
+        match &self.disk.lock().pruned {
+            Some(pruned) if pruned.has_removed(bundle) => Err(StoreError::Pruned(pruned.minimum())),
+            _ => Ok(self.bundles.read().get(&bundle).cloned()),
+        }
+    }
+
+    /// What is full; this store seals only when it is closed.
+    fn sealed_size(&self) -> u64 {
+        self.disk.lock().sealed
+    }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        self.disk.lock().pruned.clone()
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        let is_possible = disk.pruned.as_ref().is_none_or(|earlier| pruned.continues(earlier))
+            && !pruned.has_removed((disk.sealed / 256).saturating_sub(1))
+            && pruned.minimum() <= disk.sealed;
+        if !is_possible {
+            return Err(StoreError::Io("these entries cannot be given up".into()));
+        }
+        disk.pruned = Some(Arc::new(pruned.clone()));
+        self.bundles.write().retain(|bundle, _| !pruned.has_removed(*bundle));
+        Ok(())
     }
 
     fn impediment(&self) -> Option<String> {
@@ -243,8 +270,6 @@ fn cut_tail(records: &BTreeMap<u64, (u64, Bytes)>, sealed: u64) -> Result<Vec<By
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use vouchlog_merkle::{Hash, TreeHead, TreeSize};
 
     use super::*;
@@ -253,6 +278,17 @@ mod tests {
     #[test]
     fn passes_the_suite_of_stores() {
         conformance::check_store(|| {
+            let mut last = Arc::new(MemoryStore::new());
+            move || {
+                last = Arc::new(last.reopen());
+                last.clone()
+            }
+        });
+    }
+
+    #[test]
+    fn passes_the_suite_of_stores_that_give_up_entries() {
+        conformance::check_pruning(|| {
             let mut last = Arc::new(MemoryStore::new());
             move || {
                 last = Arc::new(last.reopen());

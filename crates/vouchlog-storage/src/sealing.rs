@@ -11,7 +11,8 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use vouchlog_merkle::{TileId, TreeHead};
 
 use crate::{
-    Batch, CommitError, Epoch, FileRange, Growth, Living, Loaded, Part, Sealed, Store, StoreError, Tenure,
+    Batch, CommitError, Epoch, FileRange, Growth, Living, Loaded, Part, Pruned, Sealed, Store, StoreError,
+    Tenure,
 };
 
 /// Full bundles worth a sealing of their own: with fewer, the syncs of the sealed part would cost more than they save.
@@ -195,6 +196,21 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
         }
         self.shared.sealed.repair(part, bytes).inspect_err(|error| {
             if matches!(error, StoreError::Unsynced(_) | StoreError::Conflict(_)) {
+                self.shared.report(error);
+            }
+        })
+    }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        self.shared.sealed.pruned()
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        if pruned.minimum() > self.sealed_size() {
+            return Err(StoreError::Io(format!("entries below {} are not all sealed", pruned.minimum())));
+        }
+        self.shared.sealed.prune(pruned).inspect_err(|error| {
+            if matches!(error, StoreError::Unsynced(_)) {
                 self.shared.report(error);
             }
         })

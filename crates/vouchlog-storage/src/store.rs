@@ -1,9 +1,11 @@
 //! The contract.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, TILE_WIDTH, TileId, TreeHead, TreeSize, tiles_of_growth};
 
-use crate::{CommitError, FileRange, Part, StoreError, Tenure, framing};
+use crate::{CommitError, FileRange, Part, Pruned, StoreError, Tenure, framing};
 
 /// Names a small state that is replaced whole, such as one stream's. At most [`StateKey::MAX_BYTES`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,6 +138,9 @@ pub trait Store: Send + Sync + 'static {
     fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError>;
 
     /// A full entry bundle; `None` when it is not full yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] when it was given up.
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError>;
 
     /// Size up to which everything is sealed, a multiple of 256; 0 for a store that has no sealed part.
@@ -179,6 +184,21 @@ pub trait Store: Send + Sync + 'static {
         Err(StoreError::Io(format!("this store cannot replace {part}")))
     }
 
+    /// The entries that were given up; none if all are there.
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        None
+    }
+
+    /// Gives up entries, all of them sealed, permanently. Durable once it returns; what is removed from the disk, and when, is the store's to
+    /// decide. From then on [`entry_bundle`](Self::entry_bundle) and [`reread`](Self::reread) fail with [`StoreError::Pruned`] for every
+    /// bundle that was given up. Tiles stay. The last sealed bundle cannot be given up.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] also from a store that cannot give up entries, or that would have to bring some back.
+    fn prune(&self, _pruned: &Pruned) -> Result<(), StoreError> {
+        Err(StoreError::Io("this store cannot give up entries".into()))
+    }
+
     /// Why the store takes no commits at the moment, if so: for a readiness check.
     fn impediment(&self) -> Option<String>;
 
@@ -197,7 +217,7 @@ pub trait Store: Send + Sync + 'static {
     fn close(&self) -> Result<(), StoreError>;
 }
 
-impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+impl<S: Store + ?Sized> Store for Arc<S> {
     fn load(&self) -> Result<Option<Loaded>, StoreError> {
         (**self).load()
     }
@@ -248,6 +268,14 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
         (**self).repair(part, bytes)
+    }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        (**self).pruned()
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        (**self).prune(pruned)
     }
 
     fn impediment(&self) -> Option<String> {

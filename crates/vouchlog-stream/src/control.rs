@@ -11,8 +11,8 @@
 //! ```
 //!
 //! The note of an enrolment is drawn in `control/enrolment.rs`, those about the operator's key in `control/operator.rs`, that of a
-//! quota in `control/quota.rs`, that of a log's end in `control/retirement.rs`, that of a witness in `control/witness.rs`, and that of
-//! a log that continues another in `succession.rs`.
+//! quota in `control/quota.rs`, that of a log's end in `control/retirement.rs`, that of a witness in `control/witness.rs`, that of a log
+//! that gives up entries in `control/pruning.rs`, and that of a log that continues another in `succession.rs`.
 
 use std::str::FromStr;
 
@@ -24,12 +24,14 @@ use crate::{LoggedAt, StreamId};
 
 mod enrolment;
 mod operator;
+mod pruning;
 mod quota;
 mod retirement;
 mod witness;
 
 pub use enrolment::{Enrolment, ReplacementCause, ReplacementReason, Replaces};
 pub use operator::{OperatorCause, OperatorChange, OperatorNote, RecoveryKey};
+pub use pruning::Pruning;
 pub use quota::{DailyLimits, Limit, Quota, QuotaScope};
 pub use retirement::{Retirement, RetirementCause};
 pub use witness::WitnessRotation;

@@ -26,6 +26,7 @@
 //!                     | 0x8a witness rotated    cosigned note                              |
 //!                     | 0x8b log retired        signed note                                |
 //!                     | 0x8c log continued      signed note, which holds a proof file      |
+//!                     | 0x8d log pruned         signed note                                |
 //!                     +--------------------------------------------------------------------+
 //! ```
 //!
@@ -46,6 +47,7 @@ const OPERATOR_CHANGED: u8 = 0x89;
 const WITNESS_ROTATED: u8 = 0x8a;
 const LOG_RETIRED: u8 = 0x8b;
 const LOG_CONTINUED: u8 = 0x8c;
+const LOG_PRUNED: u8 = 0x8d;
 
 /// Bytes before the body of a control entry: kind and time.
 const CONTROL_HEADER: usize = 1 + LoggedAt::BYTES;
@@ -178,6 +180,13 @@ pub enum Entry {
         /// A [`Continuation`](crate::Continuation) note.
         note: String,
     },
+    /// 0x8d: the log gives up entries below an index.
+    LogPruned {
+        /// When the log took it.
+        logged_at: LoggedAt,
+        /// A [`Pruning`](crate::Pruning) note.
+        note: String,
+    },
 }
 
 impl Entry {
@@ -195,7 +204,8 @@ impl Entry {
             | Self::OperatorChanged { logged_at, .. }
             | Self::WitnessRotated { logged_at, .. }
             | Self::LogRetired { logged_at, .. }
-            | Self::LogContinued { logged_at, .. } => *logged_at,
+            | Self::LogContinued { logged_at, .. }
+            | Self::LogPruned { logged_at, .. } => *logged_at,
         }
     }
 
@@ -214,6 +224,7 @@ impl Entry {
             Self::WitnessRotated { .. } => "witness-rotated",
             Self::LogRetired { .. } => "log-retired",
             Self::LogContinued { .. } => "log-continued",
+            Self::LogPruned { .. } => "log-pruned",
         }
     }
 
@@ -232,6 +243,7 @@ impl Entry {
             Self::WitnessRotated { note, .. } => (WITNESS_ROTATED, None, note),
             Self::LogRetired { note, .. } => (LOG_RETIRED, None, note),
             Self::LogContinued { note, .. } => (LOG_CONTINUED, None, note),
+            Self::LogPruned { note, .. } => (LOG_PRUNED, None, note),
         };
         let mut out = Vec::with_capacity(CONTROL_HEADER + StreamId::BYTES + note.len());
         out.push(kind);
@@ -265,6 +277,7 @@ impl Entry {
             OPERATOR_CHANGED => Ok(Self::OperatorChanged { logged_at, note: note(body)? }),
             WITNESS_ROTATED => Ok(Self::WitnessRotated { logged_at, note: note(body)? }),
             LOG_RETIRED => Ok(Self::LogRetired { logged_at, note: note(body)? }),
+            LOG_PRUNED => Ok(Self::LogPruned { logged_at, note: note(body)? }),
             LOG_CONTINUED => {
                 Ok(Self::LogContinued { logged_at, note: note_within(MAX_CONTINUATION_BYTES, body)? })
             }

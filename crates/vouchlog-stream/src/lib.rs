@@ -1,7 +1,7 @@
 //! The entry formats of the log, and the rules of a gateway's stream.
 //!
 //! In scope: what the bytes of an [`Entry`] mean, the signed notes that control entries carry ([`Genesis`],
-//! [`StreamOpening`], [`Enrolment`], [`Revocation`], [`OperatorNote`], [`Retirement`], [`Continuation`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
+//! [`StreamOpening`], [`Enrolment`], [`Revocation`], [`OperatorNote`], [`Retirement`], [`Continuation`], [`Pruning`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
 //! history, heartbeats, closing, succession. An [`Opening`] is a salted commitment to a record, whose digest a statement carries.
 //!
 //! Out of scope: signatures and checkpoints (`vouchlog-note`), tree hashing (`vouchlog-merkle`), what a record holds
@@ -43,9 +43,9 @@ mod usage;
 mod witness_keys;
 
 pub use control::{
-    DailyLimits, Enrolment, Genesis, Limit, OperatorCause, OperatorChange, OperatorNote, Previous, Quota,
-    QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason, Replaces, Retirement, RetirementCause,
-    Revocation, StreamOpening, TextError, WitnessRotation,
+    DailyLimits, Enrolment, Genesis, Limit, OperatorCause, OperatorChange, OperatorNote, Previous, Pruning,
+    Quota, QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason, Replaces, Retirement,
+    RetirementCause, Revocation, StreamOpening, TextError, WitnessRotation,
 };
 pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};

@@ -13,10 +13,10 @@
 
 pub use vouchlog_api::CachingReader;
 pub use vouchlog_auditor::{
-    AuditError, AuditReport, AuditState, Audited, Checked, CheckpointReport, Completeness, CompletenessError,
-    CompletenessProof, Config, EntryRules, Evidence, EvidenceError, EvidenceFile, Finding, FindingKind,
-    LogIdentity, Options, Place, Proves, SampleError, Severity, StateError, Step, StreamReport, Verdict,
-    audit, check_sample, prove_complete, sample, verify_completeness, verify_finding,
+    AnnouncedPruning, AuditError, AuditReport, AuditState, Audited, Checked, CheckpointReport, Completeness,
+    CompletenessError, CompletenessProof, Config, EntryRules, Evidence, EvidenceError, EvidenceFile, Finding,
+    FindingKind, LogIdentity, Options, Place, Proves, SampleError, Severity, StateError, Step, StreamReport,
+    Verdict, audit, check_sample, prove_complete, sample, verify_completeness, verify_finding,
 };
 pub use vouchlog_auditor::{canaries, monitor};
 pub use vouchlog_client::{TileReader, VerifiedLog};

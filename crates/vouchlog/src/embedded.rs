@@ -10,8 +10,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use vouchlog_api::{
-    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
-    StreamInfo, Watch,
+    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
+    PrunedNotice, Result, StreamInfo, Watch,
 };
 use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
 use vouchlog_note::{Origin, VerifyingKey};
@@ -301,6 +301,10 @@ impl LogReader for Log {
 
     fn entry_bundle(&self, bundle: u64, width: u16) -> impl Future<Output = Result<Bytes>> + Send {
         self.engine.entry_bundle(bundle, width)
+    }
+
+    fn pruned(&self) -> impl Future<Output = Result<Option<PrunedNotice>>> + Send {
+        self.engine.pruned()
     }
 }
 

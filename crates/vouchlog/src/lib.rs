@@ -82,7 +82,7 @@ pub use clock::{ClockError, check_clock, random_bytes, system_clock, unix_millis
 pub use commitment::commit_to;
 pub use vouchlog_api::{
     AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,
-    LookupKey, Opened, RangeReceipt, ReceiptError, StreamInfo, Watch,
+    LookupKey, Opened, PrunedNotice, RangeReceipt, ReceiptError, StreamInfo, Watch,
 };
 #[cfg(feature = "log")]
 pub use vouchlog_client::WitnessOptions;

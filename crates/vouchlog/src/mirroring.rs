@@ -11,24 +11,22 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::stream::{self, StreamExt as _};
 use thiserror::Error;
-use vouchlog_api::{CachingReader, LogReader, proof};
+use vouchlog_api::{CachingReader, ErrorKind, LogReader, PrunedNotice, proof};
 use vouchlog_auditor::limits::MAX_ENTRIES;
-use vouchlog_auditor::{LogIdentity, contradiction};
+use vouchlog_auditor::{AnnouncedPruning, LogIdentity, announced_pruning, contradiction};
 use vouchlog_client::TileReader;
-use vouchlog_merkle::{
-    EntryBundle, Hash, LeafIndex, TILE_WIDTH, TileId, TilePath, TreeHead, TreeSize, leaf_hash,
-};
+use vouchlog_merkle::{EntryBundle, Hash, LeafIndex, TILE_WIDTH, Tile, TileId, TilePath, TreeHead, TreeSize};
 use vouchlog_note::limits::MAX_NOTE_BYTES;
 use vouchlog_note::{Origin, SignedCheckpoint};
 use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_storage::StoreError;
-use vouchlog_storage_object::{Bucket, Content, Publication};
+use vouchlog_storage_object::{Bucket, Content, Publication, Swapped};
 
 use crate::objects::Objects;
 
 mod edge;
 
-use edge::{Edge, PublishedEdge};
+use edge::{Edge, MirroredBundle, PublishedEdge};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 /// Bundles that are proven together: one range proof and a few tiles for them all.
@@ -164,9 +162,15 @@ impl LogMirror {
         }
         // What fails on the way is read and written again by the next update, from the last checkpoint on.
         let mut edge = self.edge.clone();
+        let pruning =
+            announced_pruning(&source, &self.log, &served.head()).await.map_err(MirrorError::Read)?;
+        if let Some(pruning) = &pruning {
+            self.note_pruned(pruning).await?;
+        }
+        let minimum = pruning.map_or(0, |pruning| pruning.minimum);
         while edge.size() < size.get() {
-            let (entries, end) = self.proven(&source, edge.size(), served.head()).await?;
-            self.write(edge.extend(&entries)).await?;
+            let (bundles, end) = self.proven(&source, edge.size(), served.head(), minimum).await?;
+            self.write(bundles.iter().flat_map(|bundle| edge.extend(bundle)).collect()).await?;
             progress(end, size.get());
         }
         if edge.head() != Some(served.head()) && size.get() > 0 {
@@ -179,36 +183,58 @@ impl LogMirror {
         Ok(true)
     }
 
-    /// The next entries, proven under `head`, and the index after them.
+    /// The next entries, proven under `head`, bundle by bundle, and the index after them. Of a bundle that the log gave up, as it announced for those
+    /// below `minimum`, the hashes are left.
     async fn proven(
         &self,
         source: &CachingReader<TileReader>,
         first: u64,
         head: TreeHead,
-    ) -> Result<(Vec<Bytes>, u64), MirrorError> {
+        minimum: u64,
+    ) -> Result<(Vec<MirroredBundle>, u64), MirrorError> {
         let size = head.size;
         let unproven = |reason: String| MirrorError::Unproven { first, size, reason };
         let end = ((first / WIDTH + BUNDLES_AT_ONCE) * WIDTH).min(size.get());
         let reads = stream::iter(first / WIDTH..end.div_ceil(WIDTH)).map(|bundle| async move {
-            let width = TileId { level: 0, index: bundle }.width_at(size);
-            let bytes = self.source.entry_bundle(bundle, width).await.map_err(MirrorError::Read)?;
-            Ok::<_, MirrorError>((bytes, width))
+            let id = TileId { level: 0, index: bundle };
+            let width = id.width_at(size);
+            match self.source.entry_bundle(bundle, width).await {
+                Ok(bytes) => Ok(Served::Entries(bytes, width)),
+                Err(error) if error.kind == ErrorKind::NotFound && (bundle + 1) * WIDTH <= minimum => {
+                    Ok(Served::Hashes(source.tile(id, width).await.map_err(MirrorError::Read)?))
+                }
+                Err(error) => Err(MirrorError::Read(error)),
+            }
         });
-        let bundles: Vec<(Bytes, u16)> = reads.buffered(IN_FLIGHT).try_collect().await?;
-        let mut entries = Vec::new();
-        for (bytes, width) in &bundles {
-            let found = EntryBundle::entries(bytes, usize::from(*width));
-            let found = found.map_err(|error| unproven(error.to_string()))?;
-            entries.extend(found.into_iter().map(|entry| bytes.slice_ref(entry)));
+        let served: Vec<Served> = reads.buffered(IN_FLIGHT).try_collect().await?;
+        let mut passed = usize::try_from(first % WIDTH).expect("less than 256");
+        let mut bundles = Vec::new();
+        for bundle in served {
+            bundles.push(bundle.read(std::mem::take(&mut passed)).map_err(unproven)?);
         }
-        let passed = usize::try_from(first % WIDTH).expect("less than 256");
-        entries.drain(..passed.min(entries.len()));
-        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let leaves: Vec<Hash> = bundles.iter().flat_map(MirroredBundle::leaves).collect();
         let index = LeafIndex::new(first);
         let range =
             proof::range(source, index, leaves.len() as u64, size).await.map_err(MirrorError::Read)?;
         range.verify(index, &leaves, size, &head.root).map_err(|error| unproven(error.to_string()))?;
-        Ok((entries, end))
+        Ok((bundles, end))
+    }
+
+    /// Shows readers of the copy where the log announces what it gave up, before any of that could be missing here.
+    async fn note_pruned(&self, pruning: &AnnouncedPruning) -> Result<(), MirrorError> {
+        let notice = PrunedNotice { minimum: pruning.minimum, announced: LeafIndex::new(pruning.entry) };
+        let text = Bytes::from(notice.to_text());
+        let found = self.bucket.get("pruned", PrunedNotice::MAX_BYTES).await?;
+        if found.as_ref().is_some_and(|found| found.bytes == text) {
+            return Ok(());
+        }
+        match self.bucket.swap("pruned", &text, found.as_ref(), Content::Checkpoint).await? {
+            Swapped::Done(_) => Ok(()),
+            Swapped::Moved(_) => {
+                let reason = "another process wrote to the mirror at the same time".into();
+                Err(MirrorError::Store(StoreError::ObjectStore(reason)))
+            }
+        }
     }
 
     async fn write(&self, objects: Vec<(TilePath, Bytes)>) -> Result<(), MirrorError> {
@@ -218,6 +244,31 @@ impl LogMirror {
         });
         writes.buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
         Ok(())
+    }
+}
+
+/// A bundle as the log serves it, not verified.
+enum Served {
+    Entries(Bytes, u16),
+    /// Of one that it gave up, the tile.
+    Hashes(Bytes),
+}
+
+impl Served {
+    /// What it holds, but for the first entries, which the copy has; why it cannot be read, if so.
+    fn read(self, passed: usize) -> Result<MirroredBundle, String> {
+        match self {
+            Self::Entries(bytes, width) => {
+                let entries =
+                    EntryBundle::entries(&bytes, usize::from(width)).map_err(|error| error.to_string())?;
+                let new = entries.into_iter().skip(passed).map(|entry| bytes.slice_ref(entry));
+                Ok(MirroredBundle::Entries(new.collect()))
+            }
+            Self::Hashes(bytes) => {
+                let tile = Tile::parse(&bytes).map_err(|error| error.to_string())?;
+                Ok(MirroredBundle::Pruned(tile.hashes().iter().skip(passed).copied().collect()))
+            }
+        }
     }
 }
 

@@ -177,6 +177,10 @@ impl Moving {
             Residence::Left(departure) => return self.complete(&seen.origin, departure.id),
             other => other.check(None).map_err(MoveError::Source)?,
         }
+        // Its copy could not be verified from the first entry on.
+        if let Some(gone) = self.from.pruned().map_err(MoveError::Source)? {
+            return Err(MoveError::Source(StoreError::Pruned(gone)));
+        }
         let mut run = Run { moving: self, origin: seen.origin.clone(), listener };
         run.whole(&seen)
     }

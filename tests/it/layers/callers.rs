@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::{files, root};
 
 /// Functions without a caller here, and who calls them elsewhere.
-const CALLED_ELSEWHERE: [(&str, &str); 15] = [
+const CALLED_ELSEWHERE: [(&str, &str); 16] = [
     ("plan_inclusion", "a program that proves a leaf in a subtree that a witness signed"),
     ("public_jwk", "a program that gives a stream's key to other SD-JWT software"),
     ("configured", "a program that grades records, with what it knows beside them"),
@@ -22,6 +22,7 @@ const CALLED_ELSEWHERE: [(&str, &str); 15] = [
     ("write_ahead", "the same"),
     ("is_checked_elsewhere", "a program that lists the rules"),
     ("check_store", "tests of each store"),
+    ("check_pruning", "the same"),
     ("check_witness_store", "the same"),
     ("commits", "tests of what a store that fails leads to"),
     ("set_tenure", "tests of a tenure that ends"),

@@ -1,6 +1,6 @@
 // Audit in the tab: the whole log, in a worker, with the findings of `vouchlog audit`.
 
-import { encodeHex, TILE_WIDTH, type AuditReport, type Finding, type Place } from "@vouchlog/verify";
+import { encodeHex, TILE_WIDTH, type AnnouncedPruning, type AuditReport, type Finding, type Place } from "@vouchlog/verify";
 import { audit, tilesFor, type Audited, type Running, type TilesCompared } from "./auditing.js";
 import { alarm, announce, at, digest, fact, h, icon, note, put, status, type Child, type Tone } from "./dom.js";
 import { saveButton } from "./files.js";
@@ -93,6 +93,7 @@ function verdict(opened: Opened, report: AuditReport): Child {
   const { known } = opened;
   if (report.isClean) {
     const isWhole = BigInt(report.entries) === opened.signed.head.size;
+    if (report.pruning !== null && report.unchecked > 0) return note("warn", h("b", {}, "No findings, but not every entry was checked."), unchecked(report, report.pruning));
     if (!isWhole) return note("warn", "The audit has no findings, but did not read every entry.");
     return known.isConfirmed && !isContradicted(opened)
       ? note("ok", h("b", {}, "No findings."), " Every entry is in the tree that the log signed, and the entries keep the rules of the log.", tilesNote(report))
@@ -116,7 +117,12 @@ function tilesNote({ comparedTiles, readTogether, entries }: AuditReport): strin
   return comparedTiles >= tiles ? "" : ` Of ${grouped(tiles)} hash tiles beside the entries, ${grouped(comparedTiles)} were compared, chosen at random.${together}`;
 }
 
-/** A log may drop old entries and keep their hashes. That is said, and it stays a finding: what was dropped cannot be checked. */
+/** What the log gave up, as it announced. */
+function unchecked(report: AuditReport, { minimum, entry, reason }: AnnouncedPruning): string {
+  return ` ${count(report.unchecked, "entry", "entries")} below the minimum index ${grouped(minimum)} ${report.unchecked === 1 ? "is" : "are"} pruned: only the hashes are known to be those of the signed tree. Entry ${grouped(entry)} announces it: “${reason}”.`;
+}
+
+/** A log may drop old entries and keep their hashes, and announce nothing. That is said, and it stays a finding: what was dropped cannot be checked. */
 function prunedNote({ counts, findings }: AuditReport): Child {
   const missing = counts.get("missing-bundle") ?? 0;
   const isOnlyMissing = missing > 0 && findings.every(({ kind }) => kind === "missing-bundle");

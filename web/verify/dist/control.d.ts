@@ -31,6 +31,12 @@ export interface Revocation {
     readonly effective: number;
     readonly reason: string;
 }
+/** The log gives up entries below an index, and keeps the hashes of its tree. */
+export interface Pruning {
+    /** The minimum index, a multiple of 256: bundles that end at or below it may be gone. */
+    readonly minimum: bigint;
+    readonly reason: string;
+}
 /** The operator bounds what gateways may log in a day. */
 export interface Quota {
     /** `all`, or `gateway <name>`. */
@@ -72,5 +78,7 @@ export declare function openStreamOpening(note: string, origin: string, crypto: 
 export declare function openEnrolment(note: string, origin: string, operator: VerifyingKey, crypto: Crypto): Promise<Enrolment>;
 /** Reads a revocation signed by the operator. */
 export declare function openRevocation(note: string, origin: string, operator: VerifyingKey, crypto: Crypto): Promise<Revocation>;
+/** Reads a pruning signed by the log. */
+export declare function openPruning(note: string, origin: string, log: VerifyingKey, crypto: Crypto): Promise<Pruning>;
 /** Reads a quota signed by the operator. */
 export declare function openQuota(note: string, origin: string, operator: VerifyingKey, crypto: Crypto): Promise<Quota>;

@@ -8,7 +8,7 @@ export type StatementKind = "intent" | "interaction" | "session-seal" | "configu
 /** Whether the first byte of an entry is that of a statement of a known kind. */
 export declare function isStatementByte(byte: number): boolean;
 /** Control entries whose body is a signed note. */
-export type NoteKind = "genesis" | "stream-opened" | "gateway-enrolled" | "gateway-revoked" | "quota-set" | "operator-changed" | "witness-rotated" | "log-retired" | "log-continued";
+export type NoteKind = "genesis" | "stream-opened" | "gateway-enrolled" | "gateway-revoked" | "quota-set" | "operator-changed" | "witness-rotated" | "log-retired" | "log-continued" | "log-pruned";
 /** A statement as the log took it. */
 export interface StatementEntry {
     readonly kind: StatementKind;

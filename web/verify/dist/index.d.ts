@@ -10,7 +10,7 @@ export { leafHash, nodeHash, verifyConsistency, verifyInclusion, verifyRange, ty
 export { verifySubtreeConsistency, verifySubtreeInclusion } from "./subtree.js";
 export { formatTilePath, parseBundle, parseTile, parseTilePath, TILE_WIDTH, type TilePath } from "./tile.js";
 export { decodeEntry, type Entry, type HeadEntry, type NoteEntry, type StatementEntry, type StatementKind } from "./entry.js";
-export { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, type Enrolment, type Genesis, type Quota, type Revocation, type StreamOpening, } from "./control.js";
+export { openEnrolment, openGenesis, openPruning, openQuota, openRevocation, openStreamOpening, type Enrolment, type Genesis, type Pruning, type Quota, type Revocation, type StreamOpening, } from "./control.js";
 export { openWitnessRotation, Operators, type OperatorNote, type WitnessRotation } from "./operators.js";
 export { openContinuation, openRetirement, type Retirement, type RetirementProof } from "./succession.js";
 export { parseProofFile, type ProofFile } from "./proof_file.js";
@@ -25,7 +25,7 @@ export { verifySampleFile, type VerifiedSample } from "./sample.js";
 export { recognise, verifyFile, type FileKind, type VerifiedFile } from "./file.js";
 export { CHECKS, type Check, type CheckName, type Facts, type OnCheck } from "./trace.js";
 export type { JsonValue } from "./json.js";
-export type { AuditOptions, AuditReport, Finding, OnEntry, ReadBundles, ReadObject, StreamReport } from "./audit/audit.js";
+export type { AnnouncedPruning, AuditOptions, AuditReport, Finding, OnEntry, ReadBundles, ReadObject, StreamReport } from "./audit/audit.js";
 export { Prover, type PathStep, type ProvenEntry, type ProvenRun } from "./prover.js";
 export { cosignatures, type Cosigned } from "./cosigned.js";
 export { sha256 } from "./sha256.js";

@@ -34,6 +34,13 @@ export interface StreamOpening {
 /** The operator withdraws a gateway's key. */
 export interface Revocation { readonly gateway: VerifyingKey; readonly effective: number; readonly reason: string }
 
+/** The log gives up entries below an index, and keeps the hashes of its tree. */
+export interface Pruning {
+  /** The minimum index, a multiple of 256: bundles that end at or below it may be gone. */
+  readonly minimum: bigint;
+  readonly reason: string;
+}
+
 /** The operator bounds what gateways may log in a day. */
 export interface Quota {
   /** `all`, or `gateway <name>`. */
@@ -198,6 +205,18 @@ export async function openRevocation(
   if (utf8Length(reason) > MAX_REASON_BYTES) refuse("note", "the reason is too long");
   lines.end();
   return { gateway, effective, reason };
+}
+
+/** Reads a pruning signed by the log. */
+export async function openPruning(note: string, origin: string, log: VerifyingKey, crypto: Crypto): Promise<Pruning> {
+  const lines = new Lines(await open(note, log, crypto), "vouchlog/v1 prune");
+  lines.log(origin);
+  const minimum = parseDecimal(lines.value("minimum"));
+  if (minimum === null || minimum === 0n || minimum % 256n !== 0n) refuse("note", "the minimum index is not a positive multiple of 256");
+  const reason = lines.value("reason");
+  if (utf8Length(reason) > MAX_REASON_BYTES) refuse("note", "the reason is too long");
+  lines.end();
+  return { minimum, reason };
 }
 
 /** Reads a quota signed by the operator. */

@@ -30,11 +30,11 @@ export function isStatementByte(byte: number): boolean {
 
 /** Control entries whose body is a signed note. */
 export type NoteKind =
-  | "genesis" | "stream-opened" | "gateway-enrolled" | "gateway-revoked" | "quota-set" | "operator-changed" | "witness-rotated" | "log-retired" | "log-continued";
+  | "genesis" | "stream-opened" | "gateway-enrolled" | "gateway-revoked" | "quota-set" | "operator-changed" | "witness-rotated" | "log-retired" | "log-continued" | "log-pruned";
 
 const NOTE_KINDS: { readonly [byte: number]: NoteKind } = {
   0x80: "genesis", 0x81: "stream-opened", 0x84: "gateway-enrolled", 0x85: "gateway-revoked", 0x88: "quota-set",
-  0x89: "operator-changed", 0x8a: "witness-rotated", 0x8b: "log-retired", 0x8c: "log-continued",
+  0x89: "operator-changed", 0x8a: "witness-rotated", 0x8b: "log-retired", 0x8c: "log-continued", 0x8d: "log-pruned",
 };
 
 const HEAD_KINDS: { readonly [byte: number]: "stream-head" | "stream-closed" } = { 0x82: "stream-head", 0x83: "stream-closed" };

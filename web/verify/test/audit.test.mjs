@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { auditLog } from "../dist/audit/audit.js";
 import { Trust, verifyCompletenessFile, verifyFindingFile, VerifyError } from "../dist/index.js";
-import { field, keys, POLICY, soundLog, TestLog } from "./log.mjs";
+import { field, keys, ORIGIN, POLICY, soundLog, TestLog } from "./log.mjs";
 import { proofFile, run, runs, Tree } from "./prove.mjs";
 import { refused, seed, TestKey, utf8 } from "./support.mjs";
 
@@ -37,6 +37,62 @@ test("a log that is not Vouchlog's has opaque entries", async () => {
   const report = await audited(log);
   assert.ok(report.isClean && !report.isVouchlog);
   assert.equal(codes(await audited(log, undefined, { entries: "vouchlog" }))[0], "bad-genesis");
+});
+
+/** A log that announced, by a note of the key `by`, that it gives up entries below 1,024: a stream of 900 statements that was closed, and one of 600 after it. */
+function prunedLog(by = keys.log) {
+  const log = new TestLog();
+  log.genesis();
+  log.enrol(keys.gateway);
+  for (const statements of [900, 600]) {
+    const stream = log.open(keys.gateway);
+    for (let at = 0; at < statements; at++) log.state(stream);
+    log.head(stream, { closes: true });
+  }
+  const entry = log.control(0x8d, by.note(`vouchlog/v1 prune\nlog ${ORIGIN}\nminimum 1024\nreason kept for 7 years\n`));
+  return { log, entry };
+}
+
+/** What such a log serves once bundles 1 and 2 are gone. */
+function prune(objects, entry) {
+  objects.delete("tile/entries/001");
+  objects.delete("tile/entries/002");
+  objects.set("pruned", utf8(`minimum 1024\nannounced ${entry}\n`));
+}
+
+test("what a log gave up as it announced is not checked, and no loss", async () => {
+  const { log, entry } = prunedLog();
+  const report = await audited(log, (objects) => prune(objects, entry));
+  assert.deepEqual(codes(report), []);
+  assert.deepEqual([report.unchecked, report.entries], [512, log.entries.length - 512]);
+  assert.deepEqual({ ...report.pruning }, { minimum: 1024n, reason: "kept for 7 years", entry: BigInt(entry) });
+  assert.deepEqual(report.streams.map(({ isComplete, isPruned }) => [isComplete, isPruned]), [[false, true], [true, false]]);
+  const whole = await audited(log, (objects) => objects.set("pruned", utf8(`minimum 1024\nannounced ${entry}\n`)));
+  assert.deepEqual([codes(whole), whole.unchecked, whole.streams[0].isComplete], [[], 0, true]);
+});
+
+/** What is not served and not announced, or announced by nothing that counts. */
+const losses = [
+  ["above the minimum index", (o, entry) => { prune(o, entry); o.delete("tile/entries/004"); }, 1],
+  ["the genesis entry", (o, entry) => { prune(o, entry); o.delete("tile/entries/000"); }, 1],
+  ["without a notice", (o, entry) => { prune(o, entry); o.delete("pruned"); }, 2],
+  ["by a notice of another entry", (o, entry) => { prune(o, entry); o.set("pruned", utf8("minimum 1024\nannounced 5\n")); }, 2],
+  ["by a notice that is none", (o, entry) => { prune(o, entry); o.set("pruned", utf8("<html>")); }, 2],
+];
+
+for (const [what, change, count] of losses) {
+  test(`what is lost stays lost: ${what}`, async () => {
+    const { log, entry } = prunedLog();
+    const report = await audited(log, (objects) => change(objects, entry), { entries: "vouchlog" });
+    assert.equal(report.counts.get("missing-bundle"), count);
+  });
+}
+
+test("an announcement that the log did not sign announces nothing", async () => {
+  const { log, entry } = prunedLog(keys.operator);
+  const report = await audited(log, (objects) => prune(objects, entry));
+  assert.equal(report.counts.get("missing-bundle"), 2);
+  assert.equal(report.counts.get("undecodable-entry"), 1);
 });
 
 /** A fault of what is served: a change of the objects, and the codes that it has. */

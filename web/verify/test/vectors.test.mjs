@@ -238,7 +238,7 @@ test("disclosures and processed payloads of RFC 9901", () => {
   }
 });
 
-const KNOWN_CONTROL_KINDS = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x88, 0x89, 0x8a, 0x8b, 0x8c];
+const KNOWN_CONTROL_KINDS = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d];
 
 test("entries of every kind, and none of any other", async () => {
   const { entries, keys, origin: named } = jsonOf("entries/entries.json");
@@ -248,6 +248,7 @@ test("entries of every kind, and none of any other", async () => {
     "gateway-enrolled": (note) => v.openEnrolment(note, named, key("operator"), web),
     "gateway-revoked": (note) => v.openRevocation(note, named, key("operator"), web),
     "quota-set": (note) => v.openQuota(note, named, key("operator"), web),
+    "log-pruned": (note) => v.openPruning(note, named, key("log"), web),
     "witness-rotated": (note) => v.openWitnessRotation(note, web),
     "log-retired": (note) => v.openRetirement(note, web),
     "log-continued": (note) => v.openContinuation(note, key("successor"), web),

@@ -226,7 +226,8 @@ impl Scan<'_> {
                 | Entry::QuotaSet { .. }
                 | Entry::WitnessRotated { .. }
                 | Entry::LogRetired { .. }
-                | Entry::LogContinued { .. },
+                | Entry::LogContinued { .. }
+                | Entry::LogPruned { .. },
             )
             | Err(_) => Ok(()),
         }

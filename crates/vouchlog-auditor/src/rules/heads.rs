@@ -26,7 +26,7 @@ impl Rules {
         entry: HeadEntry,
         found: &mut Suspicions,
     ) {
-        let (lost, uptime, now) = (self.lost, self.uptime, self.last);
+        let (lost, uptime, now, pruned_until) = (self.lost, self.uptime, self.last, self.pruned_until);
         let Some(stream) = self.streams.get_mut(&id) else { return unknown_stream(index, id, lost, found) };
         stream.heads += 1;
         if stream.closed.is_some() {
@@ -56,6 +56,9 @@ impl Rules {
             HeadEntry::Closes => stream.check_not_ended(index, id, now, "the closing", found),
         }
         stream.check_head_time(index, id, &head, found);
+        if head.head().size.get() != stream.next {
+            stream.note_pruned(id, pruned_until);
+        }
         if stream.check_head(index, id, &head, found) {
             let range = stream.range.clone();
             stream.head = Some(HeadSeen { index, head: head.head(), timestamp: head.timestamp(), range });

@@ -121,6 +121,7 @@ impl Rules {
         }
         stream.succeeded = Some(index);
         if previous.size != stream.next {
+            stream.note_pruned(before, self.pruned_until);
             if let Some(cause) = stream.broken {
                 return found.follows(cause);
             }

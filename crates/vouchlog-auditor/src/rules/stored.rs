@@ -11,7 +11,7 @@ use super::stream::EVIDENCE_BITS;
 use super::{
     Gateway, HeadSeen, Retired, Rules, Stream, Terms, Withdrawn, open_continuation, open_retirement,
 };
-use crate::encoding;
+use crate::encoding::{self, is_false, is_zero};
 use crate::finding::Cause;
 
 /// The rules as far as entries were read.
@@ -25,6 +25,9 @@ pub(crate) struct StoredRules {
     uptime: u64,
     statements: u64,
     lost: Option<Cause>,
+    /// Left out where nothing was given up.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pruned_until: u64,
     /// The operator's keys in the bytes of a store; empty until they change.
     #[serde(default, with = "encoding::base64", skip_serializing_if = "Vec::is_empty")]
     operators: Vec<u8>,
@@ -98,6 +101,8 @@ struct StoredStream {
     succeeded: Option<u64>,
     withdrawn: Option<(u64, u64)>,
     broken: Option<Cause>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pruned: bool,
     losses: u64,
     /// States of older versions have none.
     #[serde(default)]
@@ -139,6 +144,7 @@ impl Rules {
             uptime: self.uptime,
             statements: self.statements,
             lost: self.lost,
+            pruned_until: self.pruned_until,
             gateways,
             quotas: self.quotas.values().map(stored_quota).collect(),
             retired: self.retired.as_ref().map(|retired| (retired.index, retired.note.clone())),
@@ -169,6 +175,7 @@ impl Rules {
         rules.last = LoggedAt::from_millis(stored.last)?;
         (rules.last_index, rules.uptime) = (stored.last_index, stored.uptime);
         (rules.statements, rules.lost) = (stored.statements, stored.lost);
+        rules.pruned_until = Some(stored.pruned_until).filter(|until| *until <= size)?;
         for gateway in stored.gateways {
             let withdrawn = gateway.withdrawn.map(withdrawn).transpose().ok()?;
             let StoredGateway { key, enrolled, replaced, .. } = gateway;
@@ -207,7 +214,7 @@ impl Rules {
 
     /// Lets go of what was found before: a state kept past the end of an audit refers to a list that is gone.
     pub(crate) fn forget_causes(&mut self) {
-        let gone = Cause(usize::MAX);
+        let gone = Cause::NOT_LISTED;
         self.lost = self.lost.map(|_| gone);
         for stream in self.streams.values_mut() {
             stream.broken = stream.broken.map(|_| gone);
@@ -219,7 +226,7 @@ impl StoredRules {
     /// Whether every reference into the findings is to one of so many, or to one of an audit that ended.
     pub(crate) fn refers_to(&self, findings: usize) -> bool {
         let broken = self.streams.iter().filter_map(|stream| stream.broken);
-        broken.chain(self.lost).all(|cause| cause.0 < findings || cause.0 == usize::MAX)
+        broken.chain(self.lost).all(|cause| cause.0 < findings || cause == Cause::NOT_LISTED)
     }
 }
 
@@ -284,6 +291,7 @@ fn stored_stream(id: StreamId, stream: &Stream) -> StoredStream {
         succeeded: stream.succeeded,
         withdrawn: stream.withdrawn.map(stored_withdrawn),
         broken: stream.broken,
+        pruned: stream.pruned,
         losses: stream.losses,
         interactions: stream.interactions,
         evidence: stream.evidence,
@@ -320,6 +328,7 @@ fn stream(id: StreamId, stored: StoredStream, origin: &Origin) -> Option<Stream>
         succeeded: stored.succeeded,
         withdrawn: stored.withdrawn.map(withdrawn).transpose().ok()?,
         broken: stored.broken,
+        pruned: stored.pruned,
         losses: stored.losses,
         interactions: stored.interactions,
         evidence: stored.evidence,

@@ -58,6 +58,8 @@ pub(crate) struct Stream {
     pub(crate) withdrawn: Option<Withdrawn>,
     /// What made its statements incomparable with what its gateway signed.
     pub(crate) broken: Option<Cause>,
+    /// Whether it is broken because the log gave up some of its statements, which is no fault of the stream.
+    pub(crate) pruned: bool,
     pub(crate) losses: u64,
     /// Statements of interactions and intents.
     pub(crate) interactions: u64,
@@ -84,6 +86,7 @@ impl Stream {
             succeeded: None,
             withdrawn: None,
             broken: None,
+            pruned: false,
             losses: 0,
             interactions: 0,
             evidence: [0; EVIDENCE_BITS],

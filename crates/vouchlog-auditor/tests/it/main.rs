@@ -5,6 +5,7 @@
 mod completeness;
 mod engine;
 mod foreign;
+mod pruning;
 mod registry;
 mod resume;
 mod support;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use vouchlog_api::{Error, LogReader, Result};
+use vouchlog_api::{Error, LogReader, PrunedNotice, Result};
 use vouchlog_auditor::{AuditReport, AuditState, Audited, Config, LogIdentity, audit};
 use vouchlog_merkle::{
     CompactRange, EntryBundle, Hash, TILE_WIDTH, TileId, TilePath, TreeHead, TreeSize, leaf_hash,
@@ -190,6 +190,10 @@ impl LogReader for Server {
 
     async fn entry_bundle(&self, index: u64, width: u16) -> Result<Bytes> {
         self.file(TilePath::Entries { index, width })
+    }
+
+    async fn pruned(&self) -> Result<Option<PrunedNotice>> {
+        Ok(self.0.files.get("pruned").and_then(|text| PrunedNotice::parse(text).ok()))
     }
 }
 

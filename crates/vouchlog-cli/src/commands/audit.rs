@@ -171,6 +171,10 @@ pub(super) fn words(audit: &Audit) -> String {
 fn verdict(report: &AuditReport) -> String {
     let total: u64 = report.counts.values().sum();
     match report.worst() {
+        None if report.checked.unchecked > 0 => {
+            let pruned = output::count(report.checked.unchecked, "entry was", "entries were");
+            format!("no findings in {}, but {pruned} pruned and not checked", report.origin)
+        }
         // What earlier audits found, they told.
         None if report.checked.before > 0 => format!("clean: no new findings in {}", report.origin),
         None => format!("clean: no findings in {}", report.origin),
@@ -239,6 +243,9 @@ fn checked_lines(report: &AuditReport) -> Vec<String> {
         let before = output::count(checked.before, "entry", "entries");
         lines.push(format!("  before      {before}, checked by earlier audits"));
     }
+    if let Some(pruning) = &report.pruning {
+        lines.push(format!("  pruned      {}", plain(&report.pruned_words(pruning))));
+    }
     if checked.rules {
         lines.push(format!("  statements  {} in total", checked.statements));
     } else if checked.entries > 0 {
@@ -255,6 +262,7 @@ pub(super) fn stream_line(stream: &StreamReport) -> String {
     let complete = match stream.complete {
         true if stream.signed == stream.statements => "complete",
         true => "no gap",
+        false if stream.pruned => "pruned, NOT CHECKED",
         false => "NOT COMPLETE",
     };
     let continues = match stream.continues {

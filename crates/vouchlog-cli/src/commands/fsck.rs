@@ -158,7 +158,7 @@ impl Verdict {
     fn json(&self) -> Value {
         json!({
             "sound": self.is_sound(), "origin": self.origin, "running": self.running, "size": self.report.size,
-            "statements": self.report.statements, "streams": self.report.streams,
+            "statements": self.report.statements, "streams": self.report.streams, "pruned": self.report.pruned,
             "findings": self.findings.iter().map(FsckFinding::json).collect::<Vec<_>>(),
             "left_out": self.unexamined().collect::<Vec<_>>(), "notes": self.notes,
         })
@@ -187,6 +187,10 @@ impl Verdict {
             lines.push(format!("  … and {} more: see all with --json", self.findings.len() - SHOWN_FINDINGS));
         }
         lines.extend(self.unexamined().map(|what| format!("  not examined   {what}")));
+        if self.report.pruned > 0 {
+            let pruned = output::count(self.report.pruned, "entry", "entries");
+            lines.push(format!("  pruned         {pruned}: only their hashes are left, and were checked"));
+        }
         lines.extend(self.notes.iter().map(|note| format!("  note           {note}")));
         lines.join("\n")
     }

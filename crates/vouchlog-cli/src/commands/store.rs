@@ -1,5 +1,5 @@
 //! `vouchlog store`: whether the stores a log is to use keep what it relies on; moving a log from one to another; handing it over to a
-//! standby.
+//! standby; giving up its old entries.
 
 use clap::Subcommand;
 use serde_json::{Map, Value};
@@ -9,16 +9,18 @@ use crate::output::{Outcome, Output};
 mod copy;
 mod objects;
 mod postgres;
+mod prune;
 
 pub(super) use postgres::place;
 
-/// Check the stores that a log is to use; move a log from one to another; hand it over to a standby
+/// Check the stores that a log is to use; move a log from one to another; hand it over to a standby; give up old entries
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog store check --store postgres://vouchlog@db.example.com/logs\n  \
                         vouchlog store check --objects s3://bucket/prefix\n  \
                         vouchlog store copy --from ./log --to postgres://vouchlog@db.example.com/logs\n  \
-                        vouchlog store resign --store postgres://vouchlog@db.example.com/logs"
+                        vouchlog store resign --store postgres://vouchlog@db.example.com/logs\n  \
+                        vouchlog store prune --data ./log --older-than 7y --dry-run"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -30,6 +32,7 @@ enum What {
     Check(CheckArgs),
     Copy(Box<copy::CopyArgs>),
     Resign(postgres::ResignArgs),
+    Prune(prune::PruneArgs),
 }
 
 /// Check whether a log can be kept here: a database's durability, standbys and poolers; whether an object store keeps the conditions of
@@ -70,6 +73,8 @@ impl Args {
             What::Copy(args) => tokio::task::spawn_blocking(move || args.run(output)).await?,
             // It waits for the database.
             What::Resign(args) => tokio::task::spawn_blocking(move || args.run(output)).await?,
+            // It reads for as long as the log is large.
+            What::Prune(args) => tokio::task::spawn_blocking(move || args.run(output)).await?,
         }
     }
 }

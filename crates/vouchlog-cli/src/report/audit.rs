@@ -73,6 +73,10 @@ fn head(made: &AuditMade<'_>) -> Markup {
                     @match &report.checkpoint {
                         None => "no checkpoint that the log signed: nothing else could be audited",
                         Some(head) if head.size == 0 => "the whole log: it has no entry yet",
+                        Some(head) if is_read_but_for_pruned(report) => {
+                            (grouped(checked.before + checked.entries, "entry", "entries")) " of " (thousands(head.size)) ": "
+                            (grouped(checked.unchecked, "entry", "entries")) " that the log pruned were not checked"
+                        },
                         Some(head) if checked.before + checked.entries < head.size => {
                             (grouped(checked.before + checked.entries, "entry", "entries")) " of " (thousands(head.size)) ": the audit ended before the last one"
                         },
@@ -139,11 +143,18 @@ fn is_whole(report: &AuditReport) -> bool {
     report.checkpoint.as_ref().is_some_and(|head| checked.before + checked.entries == head.size)
 }
 
+/// Whether every entry was verified that the log did not give up.
+fn is_read_but_for_pruned(report: &AuditReport) -> bool {
+    let checked = &report.checked;
+    let read = checked.before + checked.entries + checked.unchecked;
+    checked.unchecked > 0 && report.checkpoint.as_ref().is_some_and(|head| read == head.size)
+}
+
 fn conclusion(report: &AuditReport) -> Markup {
     let log = [Area::Checkpoint, Area::Views, Area::Tree, Area::Control];
     let worst = log.into_iter().filter_map(|area| worst_in(report, area)).max();
     let is_sound = worst < Some(Severity::Serious) && is_whole(report);
-    let incomplete = report.streams.iter().filter(|stream| !stream.complete).count() as u64;
+    let incomplete = report.streams.iter().filter(|stream| !stream.complete && !stream.pruned).count() as u64;
     let is_reread = report.checked.before > 0;
     html! {
         section aria-labelledby="h-c" {
@@ -162,7 +173,10 @@ fn conclusion(report: &AuditReport) -> Markup {
                         p.s.soft { "The log does not serve one history that it signed, or what is in it breaks its rules. See the findings." }
                     } @else {
                         p { (status(Tone::Unknown, "Not determined")) }
-                        p.s.soft { "Not every entry could be verified." }
+                        p.s.soft {
+                            "Not every entry could be verified."
+                            @if let Some(pruning) = &report.pruning { " The log has announced that it prunes: " (plain(&report.pruned_words(pruning))) "." }
+                        }
                     }
                 }
                 div {
@@ -255,8 +269,17 @@ fn covered(made: &AuditMade<'_>) -> Markup {
         grouped(totals.tiles, "tile", "tiles")
     );
     if report.checkpoint.is_some() {
-        let whole = if is_whole(report) { tone(Area::Tree) } else { Tone::Bad };
+        let whole =
+            if is_whole(report) || is_read_but_for_pruned(report) { tone(Area::Tree) } else { Tone::Bad };
         add(whole, "Tree", read);
+    }
+    if totals.unchecked > 0 {
+        let pruned = grouped(totals.unchecked, "entry", "entries");
+        add(
+            Tone::None,
+            "Pruned entries",
+            format!("{pruned} that the log gave up: only their hashes were checked."),
+        );
     }
     if totals.before > 0 {
         let before = grouped(totals.before, "entry", "entries");

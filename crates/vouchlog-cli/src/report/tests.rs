@@ -270,6 +270,7 @@ fn report(edits: &[(&str, Value)]) -> AuditReport {
         statements: 40,
         signed: 38,
         complete,
+        pruned: false,
         heads: 2,
         newest_head: None,
         declared_losses: 0,
@@ -280,6 +281,7 @@ fn report(edits: &[(&str, Value)]) -> AuditReport {
     };
     let mut report = AuditReport {
         continues: None,
+        pruning: None,
         gateways: Vec::new(),
         operators: Vec::new(),
         witness_rotations: Vec::new(),

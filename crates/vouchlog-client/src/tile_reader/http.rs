@@ -116,8 +116,11 @@ impl HttpSource {
         let failed = format!("{url} returned {status}");
         Err(match status {
             // SPEC: 404 and 410 are the natural answers for what is not there, or was pruned (tlog-tiles).
-            StatusCode::NOT_FOUND | StatusCode::GONE => {
+            StatusCode::NOT_FOUND => {
                 Failure { error: Error::not_found(format!("the log has no {path}")), again: None }
+            }
+            StatusCode::GONE => {
+                Failure { error: Error::not_found(format!("the log gave up {path}")), again: None }
             }
             StatusCode::TOO_MANY_REQUESTS => {
                 let retry_after = wait(&response);

@@ -1,14 +1,14 @@
 //! A log as its readers see it: tiles and bundles, the newest checkpoints, and lookups through the index.
 
 use bytes::Bytes;
-use vouchlog_api::{Error, ErrorKind, LogReader, Lookup, LookupKey, Result, Watch, proof};
+use vouchlog_api::{Error, ErrorKind, LogReader, Lookup, LookupKey, PrunedNotice, Result, Watch, proof};
 use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
 use vouchlog_storage::{Index, IndexAnswer, RunEntry, Store, StoreError, key_prefix};
 use vouchlog_stream::Entry;
 
 use super::Engine;
 use crate::limits::{LOOKUP_PATIENCE, MAX_LOOKUP_CANDIDATES};
-use crate::read::{damaged, stopped};
+use crate::read::{stopped, unread};
 
 impl<S: Store> LogReader for Engine<S> {
     async fn checkpoint(&self) -> Result<String> {
@@ -25,6 +25,10 @@ impl<S: Store> LogReader for Engine<S> {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         self.reader().entry_bundle(bundle, width).await
+    }
+
+    async fn pruned(&self) -> Result<Option<PrunedNotice>> {
+        self.reader().pruned().await
     }
 }
 
@@ -55,11 +59,19 @@ impl<S: Store> Lookup for Engine<S> {
         // When it has not caught up by then, what it covers may still have the entry.
         let _ = tokio::time::timeout(LOOKUP_PATIENCE, follower.covered(size)).await;
         let IndexAnswer { covered, found } =
-            candidates(follower.index(), key).map_err(|error| damaged(&error))?;
-        for index in found {
-            if size.contains(index) && self.fits(index, size, key).await? {
-                return Ok(index);
+            candidates(follower.index(), key).map_err(|error| unread(&error))?;
+        let mut gone = None;
+        for index in found.into_iter().filter(|index| size.contains(*index)) {
+            match self.fits(index, size, key).await {
+                Ok(true) => return Ok(index),
+                Ok(false) => {}
+                // The entry would decide, and was given up. A later one may still fit.
+                Err(error) if matches!(error.kind, ErrorKind::Pruned { .. }) => gone = Some(error),
+                Err(error) => return Err(error),
             }
+        }
+        if let Some(gone) = gone {
+            return Err(gone);
         }
         if covered < size.get() {
             return Err(Error::unavailable(format!(

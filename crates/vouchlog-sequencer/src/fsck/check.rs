@@ -104,8 +104,14 @@ impl<'a, S: Store> Check<'a, S> {
     /// One full bundle: its entries, and the level-0 tile beside it.
     pub(super) fn sealed_bundle(&mut self, bundle: u64) -> Result<(), StoreError> {
         let first = bundle * WIDTH;
-        let entries = readable(self.store.entry_bundle(bundle))?.and_then(|bytes| frame(&[bytes]));
+        let read = self.store.entry_bundle(bundle);
+        let is_pruned = matches!(read, Err(StoreError::Pruned(_)));
+        let entries = readable(read)?.and_then(|bytes| frame(&[bytes]));
         let tile = self.tile(TileId { level: 0, index: bundle })?;
+        if is_pruned {
+            self.pruned_bundle(first, tile);
+            return Ok(());
+        }
         let Some(entries) = entries.filter(|entries| entries.starts.len() == TILE_WIDTH) else {
             let place = self.store.place(Part::Bundle(bundle));
             let message = format!("the bundle of entries {first} to {} cannot be read", first + 255);
@@ -128,6 +134,15 @@ impl<'a, S: Store> Check<'a, S> {
             self.entry(entry, Some((bundle, u64::from(*start))));
         }
         Ok(())
+    }
+
+    /// A bundle that was given up: its tile stands in for it.
+    fn pruned_bundle(&mut self, first: u64, tile: Option<Tile>) {
+        self.report.pruned += WIDTH;
+        self.replay.pass_pruned(first + WIDTH);
+        let leaves = tile.map_or_else(|| vec![EMPTY_ROOT; TILE_WIDTH], |tile| tile.hashes().to_vec());
+        self.doubts.agree(&leaves);
+        leaves.into_iter().for_each(|leaf| self.range.append(leaf));
     }
 
     /// A full tile; one that cannot be read is reported once.
@@ -275,7 +290,12 @@ impl<'a, S: Store> Check<'a, S> {
         let mut states: BTreeMap<StreamId, _> =
             directory.streams.iter().map(|(id, state)| (*id, state)).collect();
         for (id, replayed) in std::mem::take(&mut self.replay.streams) {
-            let wrong = match states.remove(&id) {
+            let state = states.remove(&id);
+            // Nothing shows what it should be; the log itself goes on from it.
+            if self.replay.lacks_entries(id) {
+                continue;
+            }
+            let wrong = match state {
                 Some(state) => match Replay::difference(&replayed, state) {
                     None => continue,
                     Some(what) => {
@@ -294,6 +314,7 @@ impl<'a, S: Store> Check<'a, S> {
         let rest = self.replay.quota_differences(&directory).into_iter();
         let rest = rest.chain(self.replay.operator_difference(&directory));
         let rest = rest.chain(self.replay.witness_difference(&directory));
+        let rest = rest.chain(self.replay.pruning_difference(&directory));
         for message in self.replay.gateway_differences(&directory).into_iter().chain(rest) {
             self.find(FindingCode::State, None, message);
         }

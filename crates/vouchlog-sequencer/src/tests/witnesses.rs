@@ -162,6 +162,13 @@ fn witnesses(quorum: &str, counted: usize, all: &[&TestWitness]) -> Witnesses {
     witnesses
 }
 
+/// A policy with one witness, which does not respond until the function is called.
+pub(super) fn one_away() -> (Witnesses, impl Fn()) {
+    let witness = TestWitness::new(1).with(Manner::Dead);
+    let (witnesses, manner) = (witnesses("all", 1, &[&witness]), witness.manner.clone());
+    (witnesses, move || *manner.lock() = Manner::Honest)
+}
+
 fn open(store: &Arc<MemoryStore>, witnesses: Witnesses) -> Result<Engine<Arc<MemoryStore>>, EngineError> {
     let options = Options { witness_patience: Duration::from_millis(300), ..Options::default() };
     let mut config = config(&TestClock::default(), options);

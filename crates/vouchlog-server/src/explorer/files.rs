@@ -40,6 +40,7 @@ pub(super) const FILES: &[(&str, &[u8])] = &[
     ("explorer/verify/audit/log.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/log.js")),
     ("explorer/verify/audit/nodes.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/nodes.js")),
     ("explorer/verify/audit/prefix.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/prefix.js")),
+    ("explorer/verify/audit/pruning.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/pruning.js")),
     ("explorer/verify/audit/registry.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/registry.js")),
     ("explorer/verify/audit/rules.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/rules.js")),
     ("explorer/verify/audit/stream.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/stream.js")),

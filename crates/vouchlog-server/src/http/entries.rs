@@ -119,7 +119,8 @@ impl EntryJson {
                 | Entry::OperatorChanged { note, .. }
                 | Entry::WitnessRotated { note, .. }
                 | Entry::LogRetired { note, .. }
-                | Entry::LogContinued { note, .. },
+                | Entry::LogContinued { note, .. }
+                | Entry::LogPruned { note, .. },
             ) => json.note = Some(note),
             Err(_) => {}
         }

@@ -16,7 +16,7 @@ use super::bundles::{BundlesQuery, several};
 use super::html::{accepts_html, by_accept, guarded, page};
 use super::ops::LOG_INDEX;
 use super::proofs::InclusionQuery;
-use super::tiles::{CHECKPOINT_CACHING, TILE_CACHING, cached, etag, read};
+use super::tiles::{CHECKPOINT_CACHING, TILE_CACHING, cached, etag, notice, read};
 use super::{Params, heavy, listed, reported};
 use crate::access::Gate;
 use crate::explorer::{
@@ -181,6 +181,7 @@ pub fn explorer_router<L: LogReader, K: Lookup>(log: L, lookup: Option<K>, offer
     let reads = Router::new()
         .route("/checkpoint", get(checkpoint_elsewhere::<L>))
         .route("/tile/{*path}", get(tile_elsewhere::<L>))
+        .route("/pruned", get(pruned_elsewhere::<L>))
         .route("/v1/bundles", get(bundles_elsewhere::<L>))
         .with_state(Arc::new(log));
     let router = reads.merge(pages);
@@ -237,6 +238,10 @@ async fn tile_elsewhere<L: LogReader>(
         Ok(bytes) => cached(&request, &etag(&bytes), TILE_CACHING, "application/octet-stream", bytes),
         Err(error) => Problem::from(error).into_text(),
     }
+}
+
+async fn pruned_elsewhere<L: LogReader>(State(log): State<Arc<L>>, request: HeaderMap) -> Response {
+    notice(&*log, &request).await
 }
 
 async fn bundles_elsewhere<L: LogReader>(

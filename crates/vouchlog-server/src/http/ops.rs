@@ -31,6 +31,7 @@ reading (C2SP tlog-tiles)
   GET  /checkpoint                      the newest signed tree head
   GET  /tile/<level>/<index>[.p/<w>]    hashes of the tree
   GET  /tile/entries/<index>[.p/<w>]    entries
+  GET  /pruned                          the minimum index, if old entries were pruned, and the entry that announces it
 
 proofs
   GET  /v1/inclusion?index=N            also ?hash= ?digest= ?stream=&sequence=, and &size=

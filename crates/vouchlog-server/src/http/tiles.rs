@@ -74,6 +74,7 @@ pub(super) async fn tile(
         (status = 304, description = "It cannot have changed."),
         (status = 400, description = "Not a bundle.", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 404, description = "No such bundle yet.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 410, description = "The log gave it up: it lies below the minimum index at `/pruned`.", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 503, description = "Not available now.", body = String, content_type = "text/plain; charset=utf-8"),
     )
 )]
@@ -83,6 +84,35 @@ pub(super) async fn entry_bundle(
     request: HeaderMap,
 ) -> Response {
     serve(&log, &format!("tile/entries/{path}"), &request).await
+}
+
+/// Where the log announces that it gave up entries: its minimum index, and the entry that announces it.
+///
+/// Nothing vouches for this text. The entry is in the tree and signed by the log, and names the same minimum index.
+#[utoipa::path(
+    get, path = "/pruned", tag = "tlog-tiles",
+    responses(
+        (status = 200, description = "The minimum index and the entry, in two lines.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 304, description = "It has not changed."),
+        (status = 404, description = "The log has given up no entries.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "Not available now.", body = String, content_type = "text/plain; charset=utf-8"),
+    )
+)]
+pub(super) async fn pruned(State(log): State<AnyLog>, request: HeaderMap) -> Response {
+    notice(&log, &request).await
+}
+
+/// What a log shows of what it gave up.
+pub(super) async fn notice(log: &impl LogReader, request: &HeaderMap) -> Response {
+    match log.pruned().await {
+        Ok(Some(notice)) => {
+            let text = notice.to_text();
+            let etag = etag(text.as_bytes());
+            cached(request, &etag, CHECKPOINT_CACHING, TEXT, text)
+        }
+        Ok(None) => Problem::from(Error::not_found("the log has given up no entries")).into_text(),
+        Err(error) => Problem::from(error).into_text(),
+    }
 }
 
 async fn serve(log: &AnyLog, path: &str, request: &HeaderMap) -> Response {

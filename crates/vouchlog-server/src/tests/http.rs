@@ -327,6 +327,7 @@ async fn the_document_describes_every_route() {
         "/index.html",
         "/metrics",
         "/openapi.json",
+        "/pruned",
         "/readyz",
         "/tile/entries/{path}",
         "/tile/{path}",

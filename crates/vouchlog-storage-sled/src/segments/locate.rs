@@ -147,6 +147,12 @@ impl Segments {
         if bundle_length(bytes) != Some(bytes.len()) {
             return Err(StoreError::Damaged("a bundle of another length replaces nothing".into()));
         }
+        self.check_not_removed(bundle)?;
+        if self.is_compact(bundle) {
+            return Err(StoreError::Io(format!(
+                "entry bundle {bundle} lies in a pruned segment, in which none is replaced"
+            )));
+        }
         let before = self.end_before(bundle);
         let own = self.slot(bundle).ok().map(|(offset, _)| offset);
         let is_last = bundle % PER_SEGMENT == PER_SEGMENT - 1 || bundle + 1 >= self.next.lock().bundle;

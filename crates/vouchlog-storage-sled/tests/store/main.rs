@@ -23,6 +23,14 @@ fn passes_the_suite_of_stores() {
 }
 
 #[test]
+fn passes_the_suite_of_stores_that_give_up_entries() {
+    conformance::check_pruning(|| {
+        let dir = tempfile::tempdir().unwrap();
+        move || SledStore::open(dir.path(), synthetic::ORIGIN, Options::default()).unwrap()
+    });
+}
+
+#[test]
 fn the_index_passes_the_suite_of_indexes() {
     conformance::check_index(|| {
         let dir = tempfile::tempdir().unwrap();

@@ -115,7 +115,7 @@ impl Model {
     }
 
     /// The full bundles from `first` on.
-    fn full_bundles(&self, first: u64) -> Vec<(u64, Bytes)> {
+    pub(super) fn full_bundles(&self, first: u64) -> Vec<(u64, Bytes)> {
         let full = self.range.end() / 256;
         let bundle = |n: u64| (n, Bytes::copy_from_slice(&self.bundles[at(n)]));
         (first..full).map(bundle).collect()

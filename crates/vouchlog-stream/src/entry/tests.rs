@@ -9,9 +9,9 @@ use super::*;
 use crate::limits::{MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{
     Continuation, DailyLimits, Digest, Enrolment, Evidence, Genesis, Limit, OperatorCause, OperatorChange,
-    Operators, Previous, Quota, QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason, Replaces,
-    Retirement, RetirementCause, RetirementProof, Revocation, StatementKind, StreamOpening, SuccessionError,
-    TextError, WitnessRotation,
+    Operators, Previous, Pruning, Quota, QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason,
+    Replaces, Retirement, RetirementCause, RetirementProof, Revocation, StatementKind, StreamOpening,
+    SuccessionError, TextError, WitnessRotation,
 };
 
 const VECTORS: &str = include_str!("../../../../tests/vectors/entries/entries.json");
@@ -183,6 +183,11 @@ fn meaning(name: &str, bytes: &[u8]) -> Entry {
             logged_at: at(T + 90_007),
             note: continuation().sign(&key("successor")).unwrap(),
         },
+        "log-pruned" => {
+            let reason = "entries are kept for 7 years".into();
+            let pruning = Pruning { log: origin(), minimum: 1 << 20, reason };
+            Entry::LogPruned { logged_at: at(T + 90_009), note: pruning.sign(&key("log")).unwrap() }
+        }
         "largest-numbers" => Entry::Statement(StatementEntry {
             logged_at: LoggedAt::MAX,
             stream: StreamId::MAX,
@@ -236,7 +241,7 @@ fn statement(kind: StatementKind) -> StatementEntry {
 #[test]
 fn golden_entries_mean_what_they_mean() {
     let golden = golden();
-    assert_eq!(golden.len(), StatementKind::ALL.len() + 16);
+    assert_eq!(golden.len(), StatementKind::ALL.len() + 17);
     for (name, bytes, leaf) in golden {
         let entry = Entry::decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(entry, meaning(&name, &bytes), "{name}");
@@ -316,6 +321,9 @@ fn open_note(entry: &Entry) -> Result<(), String> {
         Entry::LogRetired { note, .. } => {
             Retirement::open_of(note, key("log").verifying_key()).map(drop).map_err(text)
         }
+        Entry::LogPruned { note, .. } => {
+            Pruning::open(note, &origin(), key("log").verifying_key()).map(drop).map_err(text)
+        }
         Entry::LogContinued { note, .. } => {
             let opened = Continuation::open(note, key("successor").verifying_key());
             opened.map(drop).map_err(|error: SuccessionError| error.to_string())
@@ -344,7 +352,7 @@ fn bytes_that_are_no_entry_are_refused() {
         assert_eq!(Entry::decode(&bytes), Err(EntryError::Kind(kind)));
     }
     let control = |kind: u8, body: &[u8]| Entry::decode(&[&[kind][..], &[0; 6], body].concat());
-    for kind in [0x86, 0x87].into_iter().chain(0x8d..=0xff) {
+    for kind in [0x86, 0x87].into_iter().chain(0x8e..=0xff) {
         assert_eq!(control(kind, b"text\n\nsignature\n"), Err(EntryError::Kind(kind)));
     }
     for bit in (0..32).filter(|bit| Evidence::DEFINED & 1 << bit == 0) {
@@ -540,7 +548,7 @@ fn statements() -> impl Strategy<Value = Entry> {
 }
 
 fn controls() -> impl Strategy<Value = Entry> {
-    (0..8u8, 0..1u64 << 48, 0..1u64 << 40, "\\PC{0,200}\n\n\\PC{0,100}\n").prop_map(
+    (0..9u8, 0..1u64 << 48, 0..1u64 << 40, "\\PC{0,200}\n\n\\PC{0,100}\n").prop_map(
         |(kind, logged_at, stream, note)| {
             let (logged_at, stream) = (at(logged_at), StreamId::new(stream).unwrap());
             match kind {
@@ -551,6 +559,7 @@ fn controls() -> impl Strategy<Value = Entry> {
                 4 => Entry::GatewayEnrolled { logged_at, note },
                 5 => Entry::GatewayRevoked { logged_at, note },
                 6 => Entry::LogRetired { logged_at, note },
+                7 => Entry::LogPruned { logged_at, note },
                 _ => Entry::LogContinued { logged_at, note },
             }
         },

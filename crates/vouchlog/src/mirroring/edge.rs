@@ -13,6 +13,24 @@ use vouchlog_storage::StoreError;
 
 const FULL: u16 = 256;
 
+/// What is new of a bundle.
+pub(super) enum MirroredBundle {
+    /// Its entries.
+    Entries(Vec<Bytes>),
+    /// The leaf hashes of entries that the log gave up.
+    Pruned(Vec<Hash>),
+}
+
+impl MirroredBundle {
+    /// Its leaf hashes.
+    pub(super) fn leaves(&self) -> Vec<Hash> {
+        match self {
+            Self::Entries(entries) => entries.iter().map(|entry| leaf_hash(entry)).collect(),
+            Self::Pruned(hashes) => hashes.clone(),
+        }
+    }
+}
+
 /// A tree's compact range, its partial tiles and its partial bundle.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Edge {
@@ -70,19 +88,26 @@ impl Edge {
         Some(TreeHead { size: TreeSize::new(self.size()), root })
     }
 
-    /// Appends entries; the tiles and bundles that became full.
-    pub(super) fn extend(&mut self, entries: &[Bytes]) -> Vec<(TilePath, Bytes)> {
+    /// Appends a bundle, or the rest of one; the tiles and bundles that became full.
+    pub(super) fn extend(&mut self, bundle: &MirroredBundle) -> Vec<(TilePath, Bytes)> {
         let mut full = Vec::new();
         let before = self.size();
-        for (entry, index) in entries.iter().zip(before..) {
-            // They were read from bundles.
-            EntryBundle::push_entry(&mut self.bundle, entry).expect("an entry of a bundle fits into one");
-            if index % 256 == 255 {
-                let path = TilePath::Entries { index: index / 256, width: FULL };
-                full.push((path, std::mem::take(&mut self.bundle).into()));
+        match bundle {
+            MirroredBundle::Entries(entries) => {
+                for (entry, index) in entries.iter().zip(before..) {
+                    // They were read from bundles.
+                    EntryBundle::push_entry(&mut self.bundle, entry)
+                        .expect("an entry of a bundle fits into one");
+                    if index % 256 == 255 {
+                        let path = TilePath::Entries { index: index / 256, width: FULL };
+                        full.push((path, std::mem::take(&mut self.bundle).into()));
+                    }
+                }
             }
+            // The first entries of it may be here; without the others they are no bundle.
+            MirroredBundle::Pruned(_) => self.bundle.clear(),
         }
-        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let leaves = bundle.leaves();
         let nodes = self.range.extend(&leaves);
         for level in 0u8.. {
             let Some((_, new)) = nodes.level(8 * level).filter(|(_, new)| !new.is_empty()) else { break };

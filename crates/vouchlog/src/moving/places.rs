@@ -128,6 +128,14 @@ impl Place {
         }
     }
 
+    /// The minimum index of a log here that gave up entries.
+    pub(super) fn pruned(&self) -> Result<Option<u64>, StoreError> {
+        match self {
+            Self::Directory(dir) => Ok(SledStore::pruned_entries(dir)?.map(|gone| gone.minimum())),
+            Self::Postgres(_) => Ok(None),
+        }
+    }
+
     /// What can be read of a log while it is served.
     pub(super) fn ahead(&self, seen: &LogSite, security: &ConnectionSecurity) -> Result<Ahead, MoveError> {
         if let Some(url) = &seen.objects {

@@ -70,6 +70,8 @@ function verdict(opened, report) {
     const { known } = opened;
     if (report.isClean) {
         const isWhole = BigInt(report.entries) === opened.signed.head.size;
+        if (report.pruning !== null && report.unchecked > 0)
+            return note("warn", h("b", {}, "No findings, but not every entry was checked."), unchecked(report, report.pruning));
         if (!isWhole)
             return note("warn", "The audit has no findings, but did not read every entry.");
         return known.isConfirmed && !isContradicted(opened)
@@ -91,6 +93,9 @@ function tilesNote({ comparedTiles, readTogether, entries }) {
     const tiles = Math.floor(entries / TILE_WIDTH);
     const together = readTogether === 0 ? "" : ` The server sent ${count(readTogether, "bundle")} of entries several at a time: the files of these bundles were not read.`;
     return comparedTiles >= tiles ? "" : ` Of ${grouped(tiles)} hash tiles beside the entries, ${grouped(comparedTiles)} were compared, chosen at random.${together}`;
+}
+function unchecked(report, { minimum, entry, reason }) {
+    return ` ${count(report.unchecked, "entry", "entries")} below the minimum index ${grouped(minimum)} ${report.unchecked === 1 ? "is" : "are"} pruned: only the hashes are known to be those of the signed tree. Entry ${grouped(entry)} announces it: “${reason}”.`;
 }
 function prunedNote({ counts, findings }) {
     const missing = counts.get("missing-bundle") ?? 0;

@@ -6,8 +6,9 @@ import type { Trust } from "../trust.js";
 import { type ReadBundles } from "./bundles.js";
 import { type Finding } from "./found.js";
 import { type ReadObject } from "./log.js";
+import { type AnnouncedPruning } from "./pruning.js";
 import { type OnEntry } from "./walk.js";
-export type { Finding, OnEntry, ReadBundles, ReadObject };
+export type { AnnouncedPruning, Finding, OnEntry, ReadBundles, ReadObject };
 /** Behaviour that has a sensible default. */
 export interface AuditOptions {
     /** The checkpoint that this auditor verified before. */
@@ -65,6 +66,10 @@ export interface AuditReport {
     readonly counts: ReadonlyMap<FindingKind, number>;
     /** Entries read. */
     readonly entries: number;
+    /** Entries that were not checked, because the log gave them up as it had announced: only their hashes are known to be the tree's. */
+    readonly unchecked: number;
+    /** What the log announced that it gave up; null if nothing. */
+    readonly pruning: AnnouncedPruning | null;
     /** Full tiles of level 0 that were compared with the entries; with `compareTiles` not all. */
     readonly comparedTiles: number;
     /** Full bundles that came from `readBundles`: what the log serves at their paths was not read. */
@@ -91,6 +96,8 @@ export interface StreamReport {
     readonly isRevoked: boolean;
     /** Whether its statements follow one another and lead to what its gateway signed. */
     readonly isComplete: boolean;
+    /** Whether it is not complete because the log gave up some of its statements, which is no fault of the stream. */
+    readonly isPruned: boolean;
 }
 /**
  * Audits a whole log: its checkpoint, what others saw of it, every tile and every entry. Faults of the log are findings of the report;

@@ -9,6 +9,7 @@ import { Bundles } from "./bundles.js";
 import { Found } from "./found.js";
 import { Log } from "./log.js";
 import { prefixRoot } from "./prefix.js";
+import { announcedPruning } from "./pruning.js";
 import { Rules } from "./rules.js";
 import { Tiles } from "./tiles.js";
 import { Walk } from "./walk.js";
@@ -19,6 +20,7 @@ export async function auditLog(read, trust, options = {}) {
 }
 class Audit {
     #found = new Found();
+    #pruning = null;
     constructor(log, trust, options) {
         this.log = log;
         this.trust = trust;
@@ -40,6 +42,8 @@ class Audit {
             return this.#report(signed, cosigned, null);
         const tiles = await Tiles.open(this.log, signed.head, this.#found);
         const walk = new Walk(signed.head, tiles, this.#found, (isGenesis) => this.#rulesFor(isGenesis), this.options.onEntry);
+        this.#pruning = await announcedPruning(this.log, signed.head, this.trust);
+        walk.minimum = this.#pruning?.minimum ?? 0n;
         await this.#walk(Number(signed.head.size), walk);
         walk.finish();
         return this.#report(signed, cosigned, walk);
@@ -201,10 +205,11 @@ class Audit {
             succeededBy: stream.succeeded,
             isRevoked: stream.withdrawn !== null,
             isComplete: stream.broken === null,
+            isPruned: stream.isPruned,
         }));
         return {
             origin: this.trust.origin, checkpoint, cosigned, isClean: findings.length === 0, findings, counts: this.#found.counts,
-            entries: walk?.entries ?? 0, comparedTiles: walk?.comparedTiles ?? 0, readTogether: walk?.readTogether ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
+            entries: walk?.entries ?? 0, unchecked: walk?.unchecked ?? 0, pruning: this.#pruning, comparedTiles: walk?.comparedTiles ?? 0, readTogether: walk?.readTogether ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
             gateways: rules?.registry.count ?? 0, streams,
             retired: rules?.retired?.retirement ?? null, predecessor: rules?.continues?.retirement.log.vkey ?? null,
         };

@@ -17,6 +17,8 @@ export interface Finding {
 }
 /** Names a suspicion. */
 export type Cause = number;
+/** The cause of what follows from entries that the log gave up, as it announced: no suspicion. */
+export declare const PRUNED: Cause;
 /** What was found so far. */
 export declare class Found {
     #private;

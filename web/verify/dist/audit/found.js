@@ -1,5 +1,6 @@
 import { FINDING_KINDS, ruleOf, severityOf } from "../kinds.js";
 export const MAX_LISTED = 16;
+export const PRUNED = -1;
 export class Found {
     constructor() {
         this.#list = [];
@@ -25,7 +26,8 @@ export class Found {
             this.#list[finding].cause = by;
     }
     follows(cause) {
-        this.#list[cause].consequences++;
+        if (cause !== PRUNED)
+            this.#list[cause].consequences++;
     }
     get hasTreeFault() {
         return this.#list.some(({ kind }) => isAboutTree(kind));

@@ -9,6 +9,8 @@ export declare class Log {
     private readonly read;
     constructor(read: ReadObject);
     checkpoint(): Promise<Uint8Array | null>;
+    /** Where the log announces that it gave up entries, in words that nothing vouches for: the index of an entry. Null if it shows no such notice. */
+    pruned(): Promise<bigint | null>;
     /** A tile, as it is served: of another length, too. */
     tile(level: number, index: number, width: number): Promise<Uint8Array | null>;
     /** An entry bundle, as it is served. */

@@ -1,7 +1,9 @@
+import { parseDecimal } from "../bytes.js";
 import { refuse, VerifyError } from "../errors.js";
 import { MAX_NOTE_BYTES } from "../note.js";
 import { formatTilePath, MAX_ENTRY_BYTES, parseBundle, TILE_WIDTH } from "../tile.js";
 const MAX_OBJECT_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
+const MAX_NOTICE_BYTES = 128;
 export class Log {
     constructor(read) {
         this.read = read;
@@ -20,6 +22,11 @@ export class Log {
     }
     checkpoint() {
         return this.#object("checkpoint", MAX_NOTE_BYTES + 1);
+    }
+    async pruned() {
+        const bytes = await this.#object("pruned", MAX_NOTICE_BYTES);
+        const read = bytes === null ? null : /^minimum [0-9]+\nannounced ([0-9]+)\n$/.exec(new TextDecoder().decode(bytes));
+        return read === null ? null : parseDecimal(read[1]);
     }
     async tile(level, index, width) {
         const { bytes, isWhole } = await this.#part(level, index, width);

@@ -33,6 +33,8 @@ export declare class Rules {
     constructor(trust: Trust, terms: Terms, found: Found);
     /** Entries could not be read. From here on, gaps in streams cannot be told from unread entries. */
     lose(cause: Cause): void;
+    /** Entries before `end` were given up. What a stream seems to lack may have been among them. */
+    passPruned(end: number): void;
     /**
      * Takes up the entry that is the part [from, to) of the bytes, if it is a sound statement: nearly all are, and no object is made of one. False, with nothing
      * done, if it is not. `leaves` has the hashes that the statements of its bundle have in their streams' trees, eight words each, where they were computed before.

@@ -1,6 +1,6 @@
 import { readUint } from "../bytes.js";
 import { openCosigned } from "../checkpoint.js";
-import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening } from "../control.js";
+import { openEnrolment, openGenesis, openPruning, openQuota, openRevocation, openStreamOpening } from "../control.js";
 import { decodeEntry, isEvidence, isStatementByte, streamLeafHash, streamOrigin } from "../entry.js";
 import { orNull, refusalIn, UnsignedNote, VerifyError } from "../errors.js";
 import { KeyChangeError, Operators, WitnessKeys } from "../operators.js";
@@ -18,6 +18,7 @@ export class Rules {
     #byKey;
     #beyondEnd;
     #lost;
+    #prunedUntil;
     constructor(trust, terms, found) {
         this.trust = trust;
         this.terms = terms;
@@ -34,6 +35,7 @@ export class Rules {
         this.continues = null;
         this.#beyondEnd = null;
         this.#lost = null;
+        this.#prunedUntil = 0;
         this.registry = new Registry(found, (key, withdrawn) => this.#withdraw(key, withdrawn));
     }
     #withdraw(key, withdrawn) {
@@ -46,6 +48,9 @@ export class Rules {
         this.#lost ??= cause;
         for (const stream of this.streams.values())
             stream.broken ??= cause;
+    }
+    passPruned(end) {
+        this.#prunedUntil = end;
     }
     takeStatement(index, bytes, from, to, leaves) {
         if (index === 0 || to - from !== STATEMENT_BYTES || !isStatementByte(bytes[from]) || !isEvidence(readUint(bytes, from + 18, 4)))
@@ -102,6 +107,13 @@ export class Rules {
         else
             this.found.addAt("bad-succession", index, "the predecessor is not proven, or not named in entry 1");
     }
+    async #logPruned(index, note) {
+        const { origin, log, crypto } = this.trust;
+        const pruning = await orNull(openPruning(note, origin, log, crypto));
+        if (pruning !== null && pruning.minimum <= BigInt(index))
+            return;
+        this.found.addAt("undecodable-entry", index, "the entry announces a minimum index, but is not signed by the log's key, or the index lies behind it");
+    }
     #time(index, now) {
         if (now < this.#last) {
             this.found.addAt("time-going-back", index, `the entry is of ${now} ms, entry ${this.#lastIndex} of ${this.#last} ms`);
@@ -121,6 +133,8 @@ export class Rules {
         stream.checkOpen(index);
         stream.checkNotWithdrawn(index, this.#last, "a statement");
         const sequence = readUint(bytes, from + 12, 6);
+        if (sequence !== stream.next)
+            stream.notePruned(this.#prunedUntil);
         stream.checkSequence(index, sequence);
         if (stream.broken === null) {
             if (leaves === null)
@@ -129,6 +143,7 @@ export class Rules {
                 stream.tree.pushWords(leaves, (index % TILE_WIDTH) * 8);
         }
         stream.next = sequence + 1;
+        stream.lastStatement = index;
         stream.statements++;
         stream.uncoveredSince ??= this.#uptime;
         if (bytes[from] === 0x08)
@@ -165,6 +180,7 @@ export class Rules {
             case "witness-rotated": return this.#witnessRotated(index, entry.note);
             case "log-retired": return this.#logRetired(index, entry.note);
             case "log-continued": return this.#logContinued(index, entry.note);
+            case "log-pruned": return this.#logPruned(index, entry.note);
             case "quota-set": {
                 const quota = await this.#byOperator(index, "quota", (key) => openQuota(entry.note, origin, key, crypto));
                 if (quota !== null)
@@ -274,6 +290,7 @@ export class Rules {
         before.succeeded = index;
         if (previous.size === before.next)
             return;
+        before.notePruned(this.#prunedUntil);
         if (before.broken !== null)
             return this.found.follows(before.broken);
         bad(`stopped at ${before.next}, not at ${previous.size}`);
@@ -305,6 +322,8 @@ export class Rules {
         else if (signed.head.size <= covered)
             stream.checkNotEnded(index, this.#last, "a heartbeat");
         stream.checkHeadTime(index, signed);
+        if (signed.head.size !== BigInt(stream.next))
+            stream.notePruned(this.#prunedUntil);
         if (stream.checkHead(index, signed.head)) {
             stream.head = { index, head: signed.head, timestamp: signed.timestamp };
         }

@@ -1,7 +1,7 @@
 import type { CosignedCheckpoint } from "../checkpoint.js";
 import type { VerifyingKey } from "../key.js";
 import type { TreeHead } from "../merkle.js";
-import type { Cause, Found } from "./found.js";
+import { type Cause, type Found } from "./found.js";
 import { StreamTree } from "./stream_tree.js";
 /** A key that was withdrawn: by which entry, and from when on. */
 export interface Withdrawn {
@@ -21,6 +21,8 @@ export declare class Stream {
     /** The sequence number that follows. */
     next: number;
     statements: number;
+    /** The entry of its newest statement. */
+    lastStatement: number;
     head: {
         readonly index: number;
         readonly head: TreeHead;
@@ -35,6 +37,8 @@ export declare class Stream {
     withdrawn: Withdrawn | null;
     /** What made its statements incomparable with what its gateway signed. */
     broken: Cause | null;
+    /** Whether it is broken because the log gave up some of its statements, which is no fault of the stream. */
+    isPruned: boolean;
     losses: number;
     /** `aliveAt`: the log's time while it was up when the stream was opened, or its newest head written. */
     constructor(id: number, aliveAt: number, found: Found);
@@ -42,6 +46,11 @@ export declare class Stream {
     checkOpen(index: number): void;
     /** SPEC: a withdrawn key is not trusted from the time its revocation names, nor before the log had that. */
     checkNotWithdrawn(index: number, now: number, what: string): boolean;
+    /**
+     * Something does not follow from the entries of the stream that were read. If others may have been given up since the last of these, that is why, and nothing is
+     * known of it.
+     */
+    notePruned(prunedUntil: number): void;
     /** SPEC: sequence numbers follow one another. */
     checkSequence(index: number, sequence: number): void;
     /** SPEC: after a successor was opened, or the gateway's key withdrawn, the log takes no heartbeat and no closing. */

@@ -45,6 +45,10 @@ export declare class Walk {
     rules: Rules | null;
     /** Entries read. */
     entries: number;
+    /** The minimum index that the log announced: bundles below it may be gone. */
+    minimum: bigint;
+    /** Entries of such bundles: their hashes are the tree's, and nothing else is known of them. */
+    unchecked: number;
     /** Tiles of level 0 that were compared with the entries. */
     comparedTiles: number;
     /** Bundles that came together with others, and not from their paths. */

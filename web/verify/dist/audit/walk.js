@@ -20,6 +20,8 @@ export class Walk {
         this.grown = new RightEdge();
         this.rules = null;
         this.entries = 0;
+        this.minimum = 0n;
+        this.unchecked = 0;
         this.comparedTiles = 0;
         this.readTogether = 0;
         this.isDoubtful = false;
@@ -121,7 +123,7 @@ export class Walk {
         const expected = isPartial ? null : this.tiles.expected(0, bundle);
         const truth = isPartial ? this.#judgePartial(leaves, tile) : judge(leaves, tile, expected);
         const isProven = tile !== null && expected !== null && expected.isRight && equalBytes(expected.root, tileRoot(tile));
-        const isKnown = truth.is === "entries" || isProven;
+        let isKnown = truth.is === "entries" || isProven;
         if (truth.is === "entries") {
             if (!isPartial && tile !== null && !equalBytes(tile, leaves))
                 mismatch(0, bundle, width, found);
@@ -129,8 +131,13 @@ export class Walk {
             this.#grow(leaves);
         }
         else if (truth.is === "tile") {
-            this.#blameEntries(fetched, tile);
-            await this.#feedThoseOf(fetched, tile);
+            if (this.#passPruned(fetched)) {
+                isKnown = true;
+            }
+            else {
+                this.#blameEntries(fetched, tile);
+                await this.#feedThoseOf(fetched, tile);
+            }
             this.#grow(tile);
         }
         else if (truth.is === "parent") {
@@ -159,6 +166,14 @@ export class Walk {
         const grown = this.grown.clone();
         grown.setLeaves(leaves);
         return { is: grown.leadsTo(this.head) ? "entries" : "tile" };
+    }
+    #passPruned({ bundle, entries }) {
+        const end = (bundle + 1) * TILE_WIDTH;
+        if (entries !== null || bundle === 0 || BigInt(end) > this.minimum)
+            return false;
+        this.unchecked += TILE_WIDTH;
+        this.rules?.passPruned(end);
+        return true;
     }
     #blameEntries({ bundle, width, entries: bytes }, tree) {
         if (bytes === null)

@@ -15,11 +15,12 @@ import { Bundles, type ReadBundles } from "./bundles.js";
 import { Found, type Cause, type Finding } from "./found.js";
 import { Log, type ReadObject } from "./log.js";
 import { prefixRoot } from "./prefix.js";
+import { announcedPruning, type AnnouncedPruning } from "./pruning.js";
 import { Rules } from "./rules.js";
 import { Tiles } from "./tiles.js";
 import { Walk, type Fetched, type OnEntry, type Served } from "./walk.js";
 
-export type { Finding, OnEntry, ReadBundles, ReadObject };
+export type { AnnouncedPruning, Finding, OnEntry, ReadBundles, ReadObject };
 
 /** Checkpoints from elsewhere that are compared. */
 const MAX_KNOWN = 256;
@@ -81,6 +82,10 @@ export interface AuditReport {
   readonly counts: ReadonlyMap<FindingKind, number>;
   /** Entries read. */
   readonly entries: number;
+  /** Entries that were not checked, because the log gave them up as it had announced: only their hashes are known to be the tree's. */
+  readonly unchecked: number;
+  /** What the log announced that it gave up; null if nothing. */
+  readonly pruning: AnnouncedPruning | null;
   /** Full tiles of level 0 that were compared with the entries; with `compareTiles` not all. */
   readonly comparedTiles: number;
   /** Full bundles that came from `readBundles`: what the log serves at their paths was not read. */
@@ -108,6 +113,8 @@ export interface StreamReport {
   readonly isRevoked: boolean;
   /** Whether its statements follow one another and lead to what its gateway signed. */
   readonly isComplete: boolean;
+  /** Whether it is not complete because the log gave up some of its statements, which is no fault of the stream. */
+  readonly isPruned: boolean;
 }
 
 /**
@@ -120,6 +127,7 @@ export async function auditLog(read: ReadObject, trust: Trust, options: AuditOpt
 
 class Audit {
   readonly #found = new Found();
+  #pruning: AnnouncedPruning | null = null;
 
   constructor(private readonly log: Log, private readonly trust: Trust, private readonly options: AuditOptions) {}
 
@@ -137,6 +145,8 @@ class Audit {
     if (!goesOn) return this.#report(signed, cosigned, null);
     const tiles = await Tiles.open(this.log, signed.head, this.#found);
     const walk = new Walk(signed.head, tiles, this.#found, (isGenesis) => this.#rulesFor(isGenesis), this.options.onEntry);
+    this.#pruning = await announcedPruning(this.log, signed.head, this.trust);
+    walk.minimum = this.#pruning?.minimum ?? 0n;
     await this.#walk(Number(signed.head.size), walk);
     walk.finish();
     return this.#report(signed, cosigned, walk);
@@ -313,10 +323,11 @@ class Audit {
       succeededBy: stream.succeeded,
       isRevoked: stream.withdrawn !== null,
       isComplete: stream.broken === null,
+      isPruned: stream.isPruned,
     }));
     return {
       origin: this.trust.origin, checkpoint, cosigned, isClean: findings.length === 0, findings, counts: this.#found.counts,
-      entries: walk?.entries ?? 0, comparedTiles: walk?.comparedTiles ?? 0, readTogether: walk?.readTogether ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
+      entries: walk?.entries ?? 0, unchecked: walk?.unchecked ?? 0, pruning: this.#pruning, comparedTiles: walk?.comparedTiles ?? 0, readTogether: walk?.readTogether ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
       gateways: rules?.registry.count ?? 0, streams,
       retired: rules?.retired?.retirement ?? null, predecessor: rules?.continues?.retirement.log.vkey ?? null,
     };

@@ -23,6 +23,9 @@ export interface Finding {
 /** Names a suspicion. */
 export type Cause = number;
 
+/** The cause of what follows from entries that the log gave up, as it announced: no suspicion. */
+export const PRUNED: Cause = -1;
+
 interface Suspicion {
   readonly kind: FindingKind;
   readonly place: Place;
@@ -62,7 +65,7 @@ export class Found {
 
   /** An irregularity that a finding explains. */
   follows(cause: Cause): void {
-    this.#list[cause]!.consequences++;
+    if (cause !== PRUNED) this.#list[cause]!.consequences++;
   }
 
   /** Whether a finding means that what is served is not the signed tree. */

@@ -1,5 +1,6 @@
 // Reading what a log serves: by path, a bounded number of objects at a time.
 
+import { parseDecimal } from "../bytes.js";
 import { refuse, VerifyError } from "../errors.js";
 import { MAX_NOTE_BYTES } from "../note.js";
 import { formatTilePath, MAX_ENTRY_BYTES, parseBundle, TILE_WIDTH, type TilePath } from "../tile.js";
@@ -12,6 +13,9 @@ export type ReadObject = (path: string) => Promise<Uint8Array | null>;
 
 /** A full bundle of the longest entries. */
 const MAX_OBJECT_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
+
+/** Two numbers and their names. */
+const MAX_NOTICE_BYTES = 128;
 
 /** What a log serves; anything longer than it may be counts as not served. */
 export class Log {
@@ -30,6 +34,13 @@ export class Log {
 
   checkpoint(): Promise<Uint8Array | null> {
     return this.#object("checkpoint", MAX_NOTE_BYTES + 1);
+  }
+
+  /** Where the log announces that it gave up entries, in words that nothing vouches for: the index of an entry. Null if it shows no such notice. */
+  async pruned(): Promise<bigint | null> {
+    const bytes = await this.#object("pruned", MAX_NOTICE_BYTES);
+    const read = bytes === null ? null : /^minimum [0-9]+\nannounced ([0-9]+)\n$/.exec(new TextDecoder().decode(bytes));
+    return read === null ? null : parseDecimal(read[1]!);
   }
 
   /** A tile, as it is served: of another length, too. */

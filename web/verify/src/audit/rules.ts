@@ -3,7 +3,7 @@
 
 import { readUint } from "../bytes.js";
 import { openCosigned, type CosignedCheckpoint } from "../checkpoint.js";
-import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, type StreamOpening } from "../control.js";
+import { openEnrolment, openGenesis, openPruning, openQuota, openRevocation, openStreamOpening, type StreamOpening } from "../control.js";
 import { decodeEntry, isEvidence, isStatementByte, streamLeafHash, streamOrigin, type Entry, type HeadEntry } from "../entry.js";
 import { orNull, refusalIn, UnsignedNote, VerifyError } from "../errors.js";
 import { KeyChangeError, Operators, WitnessKeys } from "../operators.js";
@@ -46,6 +46,8 @@ export class Rules {
   #beyondEnd: Cause | null = null;
   /** Set when entries could not be read: what later ones seem to lack may have been in those. */
   #lost: Cause | null = null;
+  /** Entries before this index were given up, some of them at least; 0 if none was. */
+  #prunedUntil = 0;
 
   constructor(private readonly trust: Trust, private readonly terms: Terms, private readonly found: Found) {
     this.registry = new Registry(found, (key, withdrawn) => this.#withdraw(key, withdrawn));
@@ -61,6 +63,11 @@ export class Rules {
   lose(cause: Cause): void {
     this.#lost ??= cause;
     for (const stream of this.streams.values()) stream.broken ??= cause;
+  }
+
+  /** Entries before `end` were given up. What a stream seems to lack may have been among them. */
+  passPruned(end: number): void {
+    this.#prunedUntil = end;
   }
 
   /**
@@ -123,6 +130,14 @@ export class Rules {
     else this.found.addAt("bad-succession", index, "the predecessor is not proven, or not named in entry 1");
   }
 
+  /** SPEC: a pruning is signed by the log, and its minimum index lies before it. */
+  async #logPruned(index: number, note: string): Promise<void> {
+    const { origin, log, crypto } = this.trust;
+    const pruning = await orNull(openPruning(note, origin, log, crypto));
+    if (pruning !== null && pruning.minimum <= BigInt(index)) return;
+    this.found.addAt("undecodable-entry", index, "the entry announces a minimum index, but is not signed by the log's key, or the index lies behind it");
+  }
+
   /** SPEC: logged_at never decreases along the log. */
   #time(index: number, now: number): void {
     if (now < this.#last) {
@@ -145,12 +160,14 @@ export class Rules {
     stream.checkOpen(index);
     stream.checkNotWithdrawn(index, this.#last, "a statement");
     const sequence = readUint(bytes, from + 12, 6);
+    if (sequence !== stream.next) stream.notePruned(this.#prunedUntil);
     stream.checkSequence(index, sequence);
     if (stream.broken === null) {
       if (leaves === null) stream.tree.push(streamLeafHash(bytes.subarray(from, from + STATEMENT_BYTES)));
       else stream.tree.pushWords(leaves, (index % TILE_WIDTH) * 8);
     }
     stream.next = sequence + 1;
+    stream.lastStatement = index;
     stream.statements++;
     stream.uncoveredSince ??= this.#uptime;
     if (bytes[from] === 0x08) stream.losses++;
@@ -185,6 +202,7 @@ export class Rules {
       case "witness-rotated": return this.#witnessRotated(index, entry.note);
       case "log-retired": return this.#logRetired(index, entry.note);
       case "log-continued": return this.#logContinued(index, entry.note);
+      case "log-pruned": return this.#logPruned(index, entry.note);
       case "quota-set": {
         const quota = await this.#byOperator(index, "quota", (key) => openQuota(entry.note, origin, key, crypto));
         if (quota !== null) this.registry.setQuota(index, quota);
@@ -294,6 +312,7 @@ export class Rules {
     if (before.succeeded !== null) return bad(`entry ${before.succeeded} already continues`);
     before.succeeded = index;
     if (previous.size === before.next) return;
+    before.notePruned(this.#prunedUntil);
     if (before.broken !== null) return this.found.follows(before.broken);
     bad(`stopped at ${before.next}, not at ${previous.size}`);
   }
@@ -322,6 +341,7 @@ export class Rules {
     if (closes) stream.checkNotEnded(index, this.#last, "the closing");
     else if (signed.head.size <= covered) stream.checkNotEnded(index, this.#last, "a heartbeat");
     stream.checkHeadTime(index, signed);
+    if (signed.head.size !== BigInt(stream.next)) stream.notePruned(this.#prunedUntil);
     if (stream.checkHead(index, signed.head)) {
       stream.head = { index, head: signed.head, timestamp: signed.timestamp };
     }

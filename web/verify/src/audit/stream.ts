@@ -5,7 +5,7 @@ import type { CosignedCheckpoint } from "../checkpoint.js";
 import type { VerifyingKey } from "../key.js";
 import type { TreeHead } from "../merkle.js";
 import type { FindingKind } from "../kinds.js";
-import type { Cause, Found } from "./found.js";
+import { PRUNED, type Cause, type Found } from "./found.js";
 import { StreamTree } from "./stream_tree.js";
 
 /** A key that was withdrawn: by which entry, and from when on. */
@@ -20,6 +20,8 @@ export class Stream {
   /** The sequence number that follows. */
   next = 0;
   statements = 0;
+  /** The entry of its newest statement. */
+  lastStatement = 0;
   head: { readonly index: number; readonly head: TreeHead; readonly timestamp: bigint } | null = null;
   heads = 0;
   /** The log's time while it was up when the first statement came that no head covers. */
@@ -30,6 +32,8 @@ export class Stream {
   withdrawn: Withdrawn | null = null;
   /** What made its statements incomparable with what its gateway signed. */
   broken: Cause | null = null;
+  /** Whether it is broken because the log gave up some of its statements, which is no fault of the stream. */
+  isPruned = false;
   losses = 0;
 
   /** `aliveAt`: the log's time while it was up when the stream was opened, or its newest head written. */
@@ -52,6 +56,17 @@ export class Stream {
     this.#add("revoked-key-used", index,
       `${what} of stream ${this.id}, whose gateway's key was revoked at entry ${this.withdrawn.index}`);
     return false;
+  }
+
+  /**
+   * Something does not follow from the entries of the stream that were read. If others may have been given up since the last of these, that is why, and nothing is
+   * known of it.
+   */
+  notePruned(prunedUntil: number): void {
+    const last = Math.max(this.id, this.lastStatement, this.head?.index ?? 0);
+    if (last >= prunedUntil || this.broken !== null) return;
+    this.isPruned = true;
+    this.broken = PRUNED;
   }
 
   /** SPEC: sequence numbers follow one another. */

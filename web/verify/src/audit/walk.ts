@@ -48,6 +48,10 @@ export class Walk {
   rules: Rules | null = null;
   /** Entries read. */
   entries = 0;
+  /** The minimum index that the log announced: bundles below it may be gone. */
+  minimum = 0n;
+  /** Entries of such bundles: their hashes are the tree's, and nothing else is known of them. */
+  unchecked = 0;
   /** Tiles of level 0 that were compared with the entries. */
   comparedTiles = 0;
   /** Bundles that came together with others, and not from their paths. */
@@ -169,14 +173,18 @@ export class Walk {
     const truth = isPartial ? this.#judgePartial(leaves, tile) : judge(leaves, tile, expected);
     // Hashes that are known to be the tree's are progress also where a log has pruned the entries.
     const isProven = tile !== null && expected !== null && expected.isRight && equalBytes(expected.root, tileRoot(tile));
-    const isKnown = truth.is === "entries" || isProven;
+    let isKnown = truth.is === "entries" || isProven;
     if (truth.is === "entries") {
       if (!isPartial && tile !== null && !equalBytes(tile, leaves!)) mismatch(0, bundle, width, found);
       await this.#feedThoseOf(fetched, leaves!);
       this.#grow(leaves!);
     } else if (truth.is === "tile") {
-      this.#blameEntries(fetched, tile!);
-      await this.#feedThoseOf(fetched, tile!);
+      if (this.#passPruned(fetched)) {
+        isKnown = true;
+      } else {
+        this.#blameEntries(fetched, tile!);
+        await this.#feedThoseOf(fetched, tile!);
+      }
       this.#grow(tile!);
     } else if (truth.is === "parent") {
       this.#blameBoth(fetched, tile !== null);
@@ -200,6 +208,15 @@ export class Walk {
     const grown = this.grown.clone();
     grown.setLeaves(leaves);
     return { is: grown.leadsTo(this.head) ? "entries" : "tile" };
+  }
+
+  /** Passes over a bundle that is not served, if the log announced that it gave it up. The genesis entry is never given up. */
+  #passPruned({ bundle, entries }: Fetched): boolean {
+    const end = (bundle + 1) * TILE_WIDTH;
+    if (entries !== null || bundle === 0 || BigInt(end) > this.minimum) return false;
+    this.unchecked += TILE_WIDTH;
+    this.rules?.passPruned(end);
+    return true;
   }
 
   /** Reports what was done to a bundle whose leaf hashes are known. */

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use vouchlog::mirroring::{LogMirror, MirrorError};
 use vouchlog::{Error, LogReader, TreeSize, Watch};
-use vouchlog_api::ErrorKind;
+use vouchlog_api::{ErrorKind, PrunedNotice};
 use vouchlog_client::TileReader;
 use vouchlog_merkle::TileId;
 use vouchlog_note::SignedCheckpoint;
@@ -148,6 +148,10 @@ impl LogReader for MirrorLog {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes, Error> {
         self.reader.entry_bundle(bundle, width).await
+    }
+
+    async fn pruned(&self) -> Result<Option<PrunedNotice>, Error> {
+        self.reader.pruned().await
     }
 }
 

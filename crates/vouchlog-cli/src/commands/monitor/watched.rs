@@ -238,6 +238,7 @@ mod tests {
             counts: std::collections::BTreeMap::new(),
             origin: "log.example.com/x".into(),
             checkpoint: None,
+            pruning: None,
             checked: vouchlog_auditor::Checked { entries: 5, ..Default::default() },
             streams: Vec::new(),
             quotas: Vec::new(),

@@ -127,6 +127,9 @@ fn advise(error: &MoveError) -> anyhow::Error {
         MoveError::Source(StoreError::Moved(_)) => {
             "the log was moved to another destination than this one: give that one with --to, or serve it there"
         }
+        MoveError::Source(StoreError::Pruned(_)) => {
+            "a log that gave up entries stays in its data directory; nothing was changed"
+        }
         MoveError::Source(StoreError::Damaged(_)) => {
             "nothing was moved. Find the damage with `vouchlog fsck`, or use the newest copy of the log"
         }

@@ -43,6 +43,7 @@ fn head(class: &str, words: &str) -> Markup {
 
 fn stream_row(stream: &StreamReport) -> Markup {
     let status = match stream {
+        StreamReport { pruned: true, .. } => status(Tone::Unknown, "Pruned, not checked"),
         StreamReport { complete: false, .. } => status(Tone::Bad, "Gap"),
         StreamReport { declared_losses: 1.., .. } => {
             status(Tone::Warning, &grouped(stream.declared_losses, "declared loss", "declared losses"))

@@ -144,6 +144,18 @@ export async function openRevocation(note, origin, operator, crypto) {
     lines.end();
     return { gateway, effective, reason };
 }
+export async function openPruning(note, origin, log, crypto) {
+    const lines = new Lines(await open(note, log, crypto), "vouchlog/v1 prune");
+    lines.log(origin);
+    const minimum = parseDecimal(lines.value("minimum"));
+    if (minimum === null || minimum === 0n || minimum % 256n !== 0n)
+        refuse("note", "the minimum index is not a positive multiple of 256");
+    const reason = lines.value("reason");
+    if (utf8Length(reason) > MAX_REASON_BYTES)
+        refuse("note", "the reason is too long");
+    lines.end();
+    return { minimum, reason };
+}
 export async function openQuota(note, origin, operator, crypto) {
     const lines = new Lines(await open(note, operator, crypto), "vouchlog/v1 quota");
     lines.log(origin);

@@ -14,7 +14,7 @@ export function isStatementByte(byte) {
 }
 const NOTE_KINDS = {
     0x80: "genesis", 0x81: "stream-opened", 0x84: "gateway-enrolled", 0x85: "gateway-revoked", 0x88: "quota-set",
-    0x89: "operator-changed", 0x8a: "witness-rotated", 0x8b: "log-retired", 0x8c: "log-continued",
+    0x89: "operator-changed", 0x8a: "witness-rotated", 0x8b: "log-retired", 0x8c: "log-continued", 0x8d: "log-pruned",
 };
 const HEAD_KINDS = { 0x82: "stream-head", 0x83: "stream-closed" };
 export const isHead = (entry) => entry?.kind === "stream-head" || entry?.kind === "stream-closed";

@@ -10,7 +10,7 @@ export { leafHash, nodeHash, verifyConsistency, verifyInclusion, verifyRange } f
 export { verifySubtreeConsistency, verifySubtreeInclusion } from "./subtree.js";
 export { formatTilePath, parseBundle, parseTile, parseTilePath, TILE_WIDTH } from "./tile.js";
 export { decodeEntry } from "./entry.js";
-export { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, } from "./control.js";
+export { openEnrolment, openGenesis, openPruning, openQuota, openRevocation, openStreamOpening, } from "./control.js";
 export { openWitnessRotation, Operators } from "./operators.js";
 export { openContinuation, openRetirement } from "./succession.js";
 export { parseProofFile } from "./proof_file.js";

@@ -1,4 +1,5 @@
 import { equalBytes } from "../bytes.js";
+import { PRUNED } from "./found.js";
 import { StreamTree } from "./stream_tree.js";
 export class Stream {
     constructor(id, aliveAt, found) {
@@ -10,6 +11,7 @@ export class Stream {
         this.tree = new StreamTree();
         this.next = 0;
         this.statements = 0;
+        this.lastStatement = 0;
         this.head = null;
         this.heads = 0;
         this.uncoveredSince = null;
@@ -17,6 +19,7 @@ export class Stream {
         this.succeeded = null;
         this.withdrawn = null;
         this.broken = null;
+        this.isPruned = false;
         this.losses = 0;
     }
     #add(kind, index, words) {
@@ -33,6 +36,13 @@ export class Stream {
             return true;
         this.#add("revoked-key-used", index, `${what} of stream ${this.id}, whose gateway's key was revoked at entry ${this.withdrawn.index}`);
         return false;
+    }
+    notePruned(prunedUntil) {
+        const last = Math.max(this.id, this.lastStatement, this.head?.index ?? 0);
+        if (last >= prunedUntil || this.broken !== null)
+            return;
+        this.isPruned = true;
+        this.broken = PRUNED;
     }
     checkSequence(index, sequence) {
         if (sequence === this.next)
