@@ -126,9 +126,10 @@ async fn old_entries_are_given_up_and_nothing_takes_that_for_damage() {
     assert!(code == 2 && error.contains("minimum index is 1024"), "{error}");
     assert!(!Path::new(&path("moved")).exists());
     succeed(&["backup", "--json", "--data", &data, "--to", &copy, "--with-keys"]);
-    assert_eq!(json(&succeed(&["fsck", "--json", "--data", &copy]))["pruned"], 512);
+    // The ledger of a young log still has every entry; what is sealed from it is given up as in the log.
+    assert_eq!(json(&succeed(&["fsck", "--json", "--data", &copy]))["sound"], true);
     let server = Server::start(Path::new(&copy), 0, &[]);
-    assert_eq!(get(&server, "/tile/entries/001").await.0, StatusCode::GONE);
+    until_removed(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

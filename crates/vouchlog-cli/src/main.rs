@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 mod advice;
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         // What was typed may have come from elsewhere, and the parser's error repeats it.
         Err(error) if error.use_stderr() => {
-            output::note(error.render().to_string().trim_end());
+            output::note(without_secrets(error).render().to_string().trim_end());
             return ExitCode::from(ERROR);
         }
         Err(help) => help.exit(),
@@ -63,6 +64,16 @@ fn main() -> ExitCode {
             ExitCode::from(ERROR)
         }
     }
+}
+
+/// The same error, which does not repeat a value that has a PIN or is a token.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let has =
+        |kind, part: &str| matches!(error.get(kind), Some(ContextValue::String(text)) if text.contains(part));
+    if has(ContextKind::InvalidValue, "pin-value") || has(ContextKind::InvalidArg, "token") {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".into()));
+    }
+    error
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
@@ -85,6 +96,18 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_pin_that_was_typed_is_not_repeated() {
+        for flags in [
+            ["vouchlog", "serve", "--key", "pkcs11:object=a?pin-value=98765 log.example.com+1234"],
+            ["vouchlog", "collect", "--vault-key", "pkcs11:object=a?pin-value=98765"],
+        ] {
+            let error = Cli::try_parse_from(flags).err().unwrap();
+            let text = without_secrets(error).render().to_string();
+            assert!(text.contains("pin-source") && !text.contains("98765"), "{text}");
+        }
     }
 
     #[test]

@@ -130,7 +130,9 @@ async fn what_is_lost_is_found_beside_what_was_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gap_behind_what_was_given_up_is_still_a_gap() {
-    let (entries, index) = pruned_log(&log_key(), |log, third| drop(log.state(third)));
+    let (entries, index) = pruned_log(&log_key(), |log, third| {
+        log.state(third);
+    });
     let report = run(served(&entries, index), &config(), None).await.report;
     assert_eq!(report.counts.keys().copied().collect::<Vec<_>>(), [FindingKind::StreamGap], "{report}");
     assert_eq!(streams(&report), [(false, true), (false, true), (false, false)]);

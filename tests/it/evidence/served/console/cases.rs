@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::{Served, token_file};
-use super::{Browser, PRINCIPALS, link, served, story};
+use super::{Browser, PRINCIPALS, Page, link, served, story};
 use crate::evidence::world::{World, exchange, record_of};
 
 /// Records of two services beside the story: one that sent now, and one that has been silent for a month.
@@ -22,6 +22,27 @@ pub(super) fn services(world: &World) {
         record
     };
     world.record(&json!([of("refund-gateway", 1), of("old-gateway", 30 * 24)]));
+}
+
+/// The form that adds something to a case.
+fn act<'a>(what: &'a str, value: &'a str) -> [(&'a str, &'a str); 4] {
+    [("act", "add"), ("what", what), ("value", value), ("reason", "ticket 8")]
+}
+
+/// What is not there cannot be added, and a disclosure only by its record.
+async fn nothing_else_can_be_added(browser: &mut Browser<'_>, case: &Page) {
+    for (what, value, expected) in [
+        ("session", "no such session", StatusCode::BAD_REQUEST),
+        ("session", "s-acme", StatusCode::BAD_REQUEST),
+        ("hold", "no such hold", StatusCode::NOT_FOUND),
+        ("disclosure", "not an id", StatusCode::BAD_REQUEST),
+        ("disclosure", "s-9", StatusCode::BAD_REQUEST),
+        ("disclosure", "r-acme", StatusCode::NOT_FOUND),
+        ("person", "x", StatusCode::BAD_REQUEST),
+    ] {
+        let refused = browser.post(&case.path, case, &act(what, value)).await;
+        assert_eq!(refused.status, expected, "{what} {value}: {}", refused.text);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,22 +90,7 @@ async fn a_case_groups_what_an_investigation_has_until_it_is_closed() {
     let page = browser.get(&session.path).await;
     assert!(page.text.contains("INC-6") && !page.text.contains("Add to the case"), "{}", page.text);
 
-    // What is not there cannot be added, and a disclosure only by its record.
-    let act = |what: &'static str, value: &'static str| {
-        [("act", "add"), ("what", what), ("value", value), ("reason", "ticket 8")]
-    };
-    for (what, value, expected) in [
-        ("session", "no such session", StatusCode::BAD_REQUEST),
-        ("session", "s-acme", StatusCode::BAD_REQUEST),
-        ("hold", "no such hold", StatusCode::NOT_FOUND),
-        ("disclosure", "not an id", StatusCode::BAD_REQUEST),
-        ("disclosure", "s-9", StatusCode::BAD_REQUEST),
-        ("disclosure", "r-acme", StatusCode::NOT_FOUND),
-        ("person", "x", StatusCode::BAD_REQUEST),
-    ] {
-        let refused = browser.post(&case.path, &case, &act(what, value)).await;
-        assert_eq!(refused.status, expected, "{what} {value}: {}", refused.text);
-    }
+    nothing_else_can_be_added(&mut browser, &case).await;
     let holds = browser.get("/console/holds").await;
     let hold = [("name", "hold-7"), ("reason", "r"), ("facet", "session"), ("value", "sess-story")];
     browser.post("/console/holds", &holds, &hold).await;

@@ -31,16 +31,8 @@ async fn a_certificate_signs_its_principal_in_without_a_form() {
     let file = json!({ "principals": principals });
     std::fs::write(&access, file.to_string()).unwrap();
     let [chain, key, ca] = ["server.pem", "server.key", "ca.pem"].map(|file| authority.at(file));
-    let more = [
-        "--access",
-        access.to_str().unwrap(),
-        "--tls-cert",
-        &chain,
-        "--tls-key",
-        &key,
-        "--tls-client-ca",
-        &ca,
-    ];
+    let tls = ["--tls-cert", &chain, "--tls-key", &key, "--tls-client-ca", &ca];
+    let more = [&["--access", access.to_str().unwrap()], &tls[..]].concat();
     let served = Served::start_with(&PRINCIPALS, &more, story);
     let client = || -> ClientBuilder {
         let ca = Certificate::from_pem(&std::fs::read(&ca).unwrap()).unwrap();
