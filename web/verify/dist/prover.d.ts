@@ -1,4 +1,4 @@
-import { type ReadObject } from "./audit/log.js";
+import { Log, type ReadObject } from "./audit/log.js";
 import { type PathStep } from "./audit/nodes.js";
 import { type Hash, type TreeHead } from "./merkle.js";
 export type { PathStep };
@@ -21,7 +21,7 @@ export interface ProvenRun {
 export declare class Prover {
     #private;
     readonly head: TreeHead;
-    constructor(read: ReadObject, head: TreeHead);
+    constructor(log: ReadObject | Log, head: TreeHead);
     /** An entry with its verified inclusion path. Refused with class `not-included` if what the log serves does not lead to the signed root. */
     entry(index: bigint): Promise<ProvenEntry>;
     /** The entries of a bundle as the log serves them. Nothing shows yet that they are the tree's. */

@@ -26,8 +26,8 @@ export class Prover {
   readonly #log: Log;
   readonly #nodes: Nodes;
 
-  constructor(read: ReadObject, readonly head: TreeHead) {
-    this.#log = new Log(read);
+  constructor(log: ReadObject | Log, readonly head: TreeHead) {
+    this.#log = log instanceof Log ? log : new Log(log);
     this.#nodes = new Nodes(this.#log, head.size);
   }
 

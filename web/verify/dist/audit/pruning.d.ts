@@ -1,5 +1,5 @@
 import { type Pruning } from "../control.js";
-import { type TreeHead } from "../merkle.js";
+import type { TreeHead } from "../merkle.js";
 import type { Trust } from "../trust.js";
 import type { Log } from "./log.js";
 /** A minimum index that a log announced, and the entry that does. */

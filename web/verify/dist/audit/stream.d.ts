@@ -37,8 +37,6 @@ export declare class Stream {
     withdrawn: Withdrawn | null;
     /** What made its statements incomparable with what its gateway signed. */
     broken: Cause | null;
-    /** Whether it is broken because the log gave up some of its statements, which is no fault of the stream. */
-    isPruned: boolean;
     losses: number;
     /** `aliveAt`: the log's time while it was up when the stream was opened, or its newest head written. */
     constructor(id: number, aliveAt: number, found: Found);
@@ -51,6 +49,8 @@ export declare class Stream {
      * known of it.
      */
     notePruned(prunedUntil: number): void;
+    /** Whether it is broken because the log gave up some of its statements, which is no fault of the stream. */
+    get isPruned(): boolean;
     /** SPEC: sequence numbers follow one another. */
     checkSequence(index: number, sequence: number): void;
     /** SPEC: after a successor was opened, or the gateway's key withdrawn, the log takes no heartbeat and no closing. */

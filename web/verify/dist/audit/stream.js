@@ -19,7 +19,6 @@ export class Stream {
         this.succeeded = null;
         this.withdrawn = null;
         this.broken = null;
-        this.isPruned = false;
         this.losses = 0;
     }
     #add(kind, index, words) {
@@ -41,8 +40,10 @@ export class Stream {
         const last = Math.max(this.id, this.lastStatement, this.head?.index ?? 0);
         if (last >= prunedUntil || this.broken !== null)
             return;
-        this.isPruned = true;
         this.broken = PRUNED;
+    }
+    get isPruned() {
+        return this.broken === PRUNED;
     }
     checkSequence(index, sequence) {
         if (sequence === this.next)

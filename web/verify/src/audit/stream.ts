@@ -32,8 +32,6 @@ export class Stream {
   withdrawn: Withdrawn | null = null;
   /** What made its statements incomparable with what its gateway signed. */
   broken: Cause | null = null;
-  /** Whether it is broken because the log gave up some of its statements, which is no fault of the stream. */
-  isPruned = false;
   losses = 0;
 
   /** `aliveAt`: the log's time while it was up when the stream was opened, or its newest head written. */
@@ -65,8 +63,12 @@ export class Stream {
   notePruned(prunedUntil: number): void {
     const last = Math.max(this.id, this.lastStatement, this.head?.index ?? 0);
     if (last >= prunedUntil || this.broken !== null) return;
-    this.isPruned = true;
     this.broken = PRUNED;
+  }
+
+  /** Whether it is broken because the log gave up some of its statements, which is no fault of the stream. */
+  get isPruned(): boolean {
+    return this.broken === PRUNED;
   }
 
   /** SPEC: sequence numbers follow one another. */

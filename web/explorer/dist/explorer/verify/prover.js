@@ -7,9 +7,9 @@ import { parseBundle, TILE_WIDTH, tileWidth } from "./tile.js";
 export class Prover {
     #log;
     #nodes;
-    constructor(read, head) {
+    constructor(log, head) {
         this.head = head;
-        this.#log = new Log(read);
+        this.#log = log instanceof Log ? log : new Log(log);
         this.#nodes = new Nodes(this.#log, head.size);
     }
     async entry(index) {

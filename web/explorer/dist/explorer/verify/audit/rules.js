@@ -112,7 +112,7 @@ export class Rules {
         const pruning = await orNull(openPruning(note, origin, log, crypto));
         if (pruning !== null && pruning.minimum <= BigInt(index))
             return;
-        this.found.addAt("undecodable-entry", index, "the entry announces a minimum index, but is not signed by the log's key, or the index lies behind it");
+        this.found.addAt("undecodable-entry", index, "the announcement of a minimum index is not signed by the log, or the index lies behind it");
     }
     #time(index, now) {
         if (now < this.#last) {
