@@ -178,13 +178,39 @@ impl Database {
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {
             Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
         };
-        match Migrator::with_migrations((1..).zip(steps).map(step).collect()).run(&self.writer).await {
-            Ok(()) => Ok(()),
-            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-                Err(named(error.into(), shown))
+        let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+        let migrator = Migrator::with_migrations((1..).zip(steps).map(step).collect());
+        let migrated = if self.dialect == Dialect::Sqlite && self.version().await? < newest {
+            self.migrate_alone(&migrator).await
+        } else {
+            // On PostgreSQL the migrator takes a lock of its own.
+            migrator.run(&self.writer).await
+        };
+        migrated.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                named(error.into(), shown)
             }
-            Err(error) => Err(VaultError::Version(format!("{shown}: {error}"))),
+            error => VaultError::Version(format!("{shown}: {error}")),
+        })
+    }
+
+    /// On SQLite the migrator takes no lock: of two processes that begin at once, one waits here until the other has made all tables.
+    async fn migrate_alone(&self, migrator: &Migrator) -> std::result::Result<(), MigrateError> {
+        let mut whole = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        migrator.run_direct(None, &mut *whole, false).await?;
+        Ok(whole.commit().await?)
+    }
+
+    /// The number of the last step that was taken; 0 in a database without tables.
+    async fn version(&self) -> Result<i64> {
+        let is_migrated =
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
+        let tables: i64 = sqlx::query(is_migrated).fetch_one(&self.writer).await?.try_get(0)?;
+        if tables == 0 {
+            return Ok(0);
         }
+        let newest = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+        Ok(sqlx::query(newest).fetch_one(&self.writer).await?.try_get(0)?)
     }
 
     /// Whether the tables are there.

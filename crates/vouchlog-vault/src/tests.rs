@@ -129,6 +129,7 @@ suite! {
     duties::duties_of_an_earlier_version_are_sealed_once,
     tenants::every_operation_takes_its_tenant,
     processes::two_processes_and_a_kill_lose_nothing_acknowledged,
+    processes::many_handles_make_the_same_vault,
     processes::two_handles_write_the_same_vault,
 }
 

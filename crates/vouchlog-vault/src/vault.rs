@@ -17,7 +17,7 @@ use crate::keys::{
 use crate::learned::Learned;
 #[cfg(doc)]
 use crate::limits::MIN_FREE_BYTES;
-use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB, WRITE_ATTEMPTS};
+use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB};
 use crate::location::Location;
 use crate::operation::Operation;
 use crate::roster::Roster;
@@ -227,16 +227,7 @@ impl Vault {
 
 /// Makes tables and key check; false if they were there. Two processes may do it at once: one waits for the other.
 async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool> {
-    let mut attempt = 1;
-    loop {
-        match db.migrate(shown).await {
-            Ok(()) => break,
-            // "table … already exists": the other process was faster; its tables are ours.
-            Err(error) if attempt == WRITE_ATTEMPTS => return Err(error),
-            Err(VaultError::Busy | VaultError::Database(_)) => attempt += 1,
-            Err(error) => return Err(error),
-        }
-    }
+    db.migrate(shown).await?;
     let id = match kek.vault() {
         Some(vault) => vault.to_vec(),
         None => {

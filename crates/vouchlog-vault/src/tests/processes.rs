@@ -89,6 +89,27 @@ pub(super) async fn two_processes_and_a_kill_lose_nothing_acknowledged(place: Te
     }
 }
 
+pub(super) async fn many_handles_make_the_same_vault(place: TestDatabase) {
+    // A server of PostgreSQL has a hundred connections for everyone.
+    let count = if place.location.starts_with("postgres") { 8 } else { 40 };
+    let mut handles = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        let location = place.location.clone();
+        handles.spawn(async move { Vault::open_or_create(&location, kek(1)).await });
+    }
+    let vaults: Vec<Vault> = handles.join_all().await.into_iter().map(Result::unwrap).collect();
+    for (i, vault) in vaults.iter().enumerate() {
+        let (name, owner) = (format!("r{i}"), vault.owner().await.unwrap());
+        vault.keep(&owner, vec![record(&name, "s", "p")], NOW).await.unwrap();
+    }
+    let owner = vaults[0].owner().await.unwrap();
+    assert_eq!(
+        ids(&vaults[0], &owner, &by(Facet::Session, "s")).await.len(),
+        count,
+        "all wrote to one vault"
+    );
+}
+
 pub(super) async fn two_handles_write_the_same_vault(place: TestDatabase) {
     // Made by both at once.
     let location = place.location.as_str();
