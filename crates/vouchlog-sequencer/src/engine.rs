@@ -186,6 +186,14 @@ impl<S: Store> Engine<S> {
         self.inner.shared.poison.clone()
     }
 
+    /// What is refused before it queues rests on memory as well, which is the log only while the tenure is held.
+    fn current<T>(&self, prepared: Result<T>) -> Result<T> {
+        prepared.map_err(|error| match self.inner.shared.store.tenure().obstacle() {
+            None => error,
+            Some(reason) => Error::unavailable(reason),
+        })
+    }
+
     /// What becomes of a request that may be answered already.
     async fn settle(&self, prepared: Prepared) -> Result<(Done, Option<Arc<Committed>>)> {
         match prepared {
@@ -247,7 +255,7 @@ impl<S: Store> Engine<S> {
 impl<S: Store> Appender for Engine<S> {
     #[tracing::instrument(name = "open_stream", skip_all, fields(stream))]
     async fn open_stream(&self, note: String) -> Result<Opened> {
-        let mut prepared = prepare::open(&self.inner.shared, note)?;
+        let mut prepared = self.current(prepare::open(&self.inner.shared, note))?;
         if let (Some(enroller), Prepared::Queue(Request::Open { opening, enrolment, .. })) =
             (&self.inner.enroller, &mut prepared)
         {
@@ -266,7 +274,7 @@ impl<S: Store> Appender for Engine<S> {
     async fn append(&self, request: api::Append) -> Result<Appended> {
         let (stream, wait_for) = (request.stream, request.wait_for);
         self.check_level(wait_for)?;
-        let prepared = prepare::append(&self.inner.shared, request)?;
+        let prepared = self.current(prepare::append(&self.inner.shared, request))?;
         match self.settle(prepared).await? {
             (Done::Appended(run), Some(committed)) => {
                 Span::current().record("size", committed.head.tree.size.get());
@@ -313,7 +321,7 @@ impl<S: Store> Appender for Engine<S> {
 
     #[tracing::instrument(name = "enrol", skip_all)]
     async fn enrol(&self, note: String) -> Result<LeafIndex> {
-        let request = prepare::enrol(&self.inner.shared, note)?;
+        let request = self.current(prepare::enrol(&self.inner.shared, note))?;
         match self.submit(request).await? {
             (Done::Enrolled(index), _) => Ok(index),
             _ => Err(mixed_up()),
@@ -322,7 +330,7 @@ impl<S: Store> Appender for Engine<S> {
 
     #[tracing::instrument(name = "revoke", skip_all)]
     async fn revoke(&self, note: String) -> Result<LeafIndex> {
-        let request = prepare::revoke(&self.inner.shared, note)?;
+        let request = self.current(prepare::revoke(&self.inner.shared, note))?;
         match self.submit(request).await? {
             (Done::Revoked(index), _) => Ok(index),
             _ => Err(mixed_up()),
@@ -331,7 +339,7 @@ impl<S: Store> Appender for Engine<S> {
 
     #[tracing::instrument(name = "set_quota", skip_all)]
     async fn set_quota(&self, note: String) -> Result<LeafIndex> {
-        let request = prepare::quota(&self.inner.shared, note)?;
+        let request = self.current(prepare::quota(&self.inner.shared, note))?;
         match self.submit(request).await? {
             (Done::QuotaSet(index), _) => Ok(index),
             _ => Err(mixed_up()),
@@ -340,7 +348,7 @@ impl<S: Store> Appender for Engine<S> {
 
     #[tracing::instrument(name = "retire", skip_all)]
     async fn retire(&self, note: String) -> Result<LeafIndex> {
-        let request = prepare::retire(&self.inner.shared, note)?;
+        let request = self.current(prepare::retire(&self.inner.shared, note))?;
         match self.submit(request).await? {
             (Done::Retired(index), _) => Ok(index),
             _ => Err(mixed_up()),
@@ -349,7 +357,7 @@ impl<S: Store> Appender for Engine<S> {
 
     #[tracing::instrument(name = "change_key", skip_all)]
     async fn change_key(&self, note: String) -> Result<LeafIndex> {
-        let prepared = prepare::change_key(&self.inner.shared, note)?;
+        let prepared = self.current(prepare::change_key(&self.inner.shared, note))?;
         match self.settle(prepared).await? {
             (Done::KeyChanged(index), _) => Ok(index),
             _ => Err(mixed_up()),

@@ -48,6 +48,7 @@ mod second_path;
 mod sequence;
 mod signer;
 mod state;
+mod stop;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use vouchlog_runtime::Pace;
 use vouchlog_storage::Store;
 use vouchlog_stream::StreamId;
@@ -17,6 +17,7 @@ use vouchlog_stream::StreamId;
 use crate::pruning::{PruneError, add_streams, open_streams, pruned, sort};
 use crate::read::{WIDTH, framed_bundle};
 use crate::state::{Announcement, Shared};
+use crate::stop::StopSignal;
 
 /// How often the pruner checks whether the announcement is published.
 const REST: Duration = Duration::from_millis(250);
@@ -35,8 +36,7 @@ pub(crate) struct Pruner {
 
 #[derive(Debug, Default)]
 struct State {
-    stop: Mutex<bool>,
-    stopped: Condvar,
+    stop: StopSignal,
     failure: Mutex<Option<String>>,
 }
 
@@ -63,8 +63,7 @@ impl Pruner {
 
 impl Drop for Pruner {
     fn drop(&mut self) {
-        *self.state.stop.lock() = true;
-        self.state.stopped.notify_all();
+        self.state.stop.raise();
     }
 }
 
@@ -130,13 +129,6 @@ impl<S: Store> Worker<S> {
 
     /// Waits, unless the log stops meanwhile.
     fn wait(&self, time: Duration) -> ControlFlow<()> {
-        let end = Instant::now() + time;
-        let mut stop = self.state.stop.lock();
-        while !*stop {
-            if self.state.stopped.wait_until(&mut stop, end).timed_out() {
-                return if *stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-            }
-        }
-        ControlFlow::Break(())
+        if self.state.stop.wait(time) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

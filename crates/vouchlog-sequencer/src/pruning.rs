@@ -55,7 +55,7 @@ pub enum PruneError {
         /// The minimum index that was asked for.
         asked: u64,
     },
-    /// What is not sealed, or is the last that is, stays.
+    /// Only sealed bundles can go, and the last of them stays.
     #[error("the log has sealed {sealed} entries, and the last 256 of them stay: the minimum index can be {most} at most, not {asked}", most = .sealed.saturating_sub(WIDTH))]
     NotSealed {
         /// The minimum index that was asked for.

@@ -65,11 +65,11 @@ impl<'a> Replay<'a> {
 
     /// Whether entries of a stream may be among those that were given up since its last one; from then on it is partial.
     fn is_partial(&mut self, id: StreamId) -> bool {
-        if self.partial.contains(&id) {
-            return true;
+        let is_partial = self.lacks_entries(id);
+        if is_partial {
+            self.partial.insert(id);
         }
-        let is_partial = self.last.get(&id).is_some_and(|last| *last < self.pruned_until);
-        is_partial && self.partial.insert(id)
+        is_partial
     }
 
     /// Whether what is left of a stream does not lead to its state.

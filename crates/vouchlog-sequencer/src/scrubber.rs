@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use vouchlog_merkle::{Hash, TILE_WIDTH, Tile, TileId, TreeSize, full_tiles, leaf_hash};
 use vouchlog_runtime::Pace;
@@ -20,6 +20,7 @@ use crate::edge::frame;
 use crate::publish::Sequenced;
 use crate::scrub::ScrubOptions;
 use crate::state::Shared;
+use crate::stop::StopSignal;
 
 mod metrics;
 
@@ -39,8 +40,7 @@ pub(crate) struct Scrubber {
 
 #[derive(Debug, Default)]
 struct State {
-    stop: Mutex<bool>,
-    stopped: Condvar,
+    stop: StopSignal,
     /// What is damaged and could not be repaired, with the reason.
     damaged: Mutex<BTreeMap<Part, String>>,
 }
@@ -85,8 +85,7 @@ impl Scrubber {
 
 impl Drop for Scrubber {
     fn drop(&mut self) {
-        *self.state.stop.lock() = true;
-        self.state.stopped.notify_all();
+        self.state.stop.raise();
     }
 }
 
@@ -278,17 +277,15 @@ impl<S: Store> Worker<S> {
     /// Waits, unless the log stops meanwhile.
     fn wait(&self, time: Duration) -> Result<(), Stop> {
         let end = Instant::now() + time;
-        let mut stop = self.state.stop.lock();
         loop {
             self.metrics.since_last_round.set(self.last_round.elapsed().as_secs());
-            if *stop {
+            let rest = end.saturating_duration_since(Instant::now());
+            if self.state.stop.wait(rest.min(Duration::from_secs(1))) {
                 return Err(Stop);
             }
-            let now = Instant::now();
-            if now >= end {
+            if rest.is_zero() {
                 return Ok(());
             }
-            self.state.stopped.wait_until(&mut stop, end.min(now + Duration::from_secs(1)));
         }
     }
 

@@ -163,7 +163,7 @@ impl<S: Store> Sequencer<S> {
         let evicts = is_idle || !drafted.is_empty();
         let evicted = if evicts { evictable(&self.shared, &drafted) } else { Eviction::default() };
         if drafted.is_empty() && evicted.is_empty() && !(last && published.is_some()) {
-            return acknowledge(answers, None);
+            return self.answer_unchanged(answers);
         }
         let integrated = integrate(&self.tree, &drafted.entries, &drafted.leaves);
         Span::current().record("entries", drafted.leaves.len()).record("size", integrated.head.size.get());
@@ -171,7 +171,7 @@ impl<S: Store> Sequencer<S> {
         let committed = self.commit(&drafted, &integrated, published.as_deref(), &evicted);
         let checked = self.second_path.finish();
         if let Err(error) = committed.and_then(|()| self.note(&integrated, checked)) {
-            return fail(answers, &error);
+            return self.fail(answers, &error);
         }
         self.stored = published.or(self.stored.take());
         let signed = self.sign(integrated.head, drafted.now, self.shared.options.signer_patience);
@@ -180,8 +180,27 @@ impl<S: Store> Sequencer<S> {
             Ok(head) => acknowledge(answers, Some(&self.show(head, batch))),
             Err(error) => {
                 self.keep_unsigned(batch);
-                fail(answers, &error);
+                self.fail(answers, &error);
             }
+        }
+    }
+
+    /// Answers requests that change nothing. Like a failed batch, without the tenure they learn only that.
+    fn answer_unchanged(&self, answers: Vec<Answer>) {
+        match self.shared.store.tenure().obstacle() {
+            None => acknowledge(answers, None),
+            Some(reason) => self.fail(answers, &Error::unavailable(reason)),
+        }
+    }
+
+    /// Nothing of the batch is acknowledged: rejected requests get their own reason, the others the reason the batch failed. A reason
+    /// of their own rests on what is in memory, which is the log only while the tenure is held: a process that was paused may have been
+    /// taken over, and would reject what the log takes.
+    fn fail(&self, answers: Vec<Answer>, error: &Error) {
+        let is_current = self.shared.store.tenure().obstacle().is_none();
+        for (caller, done) in answers {
+            let reason = done.err().filter(|_| is_current).unwrap_or_else(|| error.clone());
+            caller.answer(Err(reason));
         }
     }
 
@@ -426,13 +445,6 @@ fn house_answer((caller, offset, count): (Caller, u64, usize), place: &Result<Ho
 fn acknowledge(answers: Vec<Answer>, committed: Option<&Arc<Committed>>) {
     for (caller, done) in answers {
         caller.answer(done.map(|done| (done, committed.cloned())));
-    }
-}
-
-/// Nothing of the batch is acknowledged: rejected requests get their own reason, the others the reason the batch failed.
-fn fail(answers: Vec<Answer>, error: &Error) {
-    for (caller, done) in answers {
-        caller.answer(Err(done.err().unwrap_or_else(|| error.clone())));
     }
 }
 

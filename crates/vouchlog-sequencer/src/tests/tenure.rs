@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use vouchlog_api::{Appender, ErrorKind};
+use vouchlog_api::{Append, Appender, ErrorKind};
 use vouchlog_note::{Checkpoint, SignatureType, Signer, SignerError, SigningKey};
-use vouchlog_storage::{MemoryStore, Store, StoreError, Tenure};
+use vouchlog_storage::{Fault, FaultPlan, MemoryStore, Store, StoreError, Tenure};
+use vouchlog_stream::StreamId;
 
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, statements, verify};
 use crate::{Config, Engine, EngineError, Options};
@@ -20,6 +21,29 @@ fn lapsed() -> Tenure {
 fn open(store: &Arc<MemoryStore>, clock: &TestClock) -> Result<Engine<Arc<MemoryStore>>, EngineError> {
     let options = Options { signer_patience: std::time::Duration::ZERO, ..Options::default() };
     Engine::open(config(clock, options), store.clone(), None, &mut Registry::default())
+}
+
+/// A process that was paused past its lease may know an older log than the one that took over: it must not refuse what that one takes.
+#[tokio::test]
+async fn without_the_tenure_nothing_is_refused_for_what_is_in_memory() {
+    let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
+    let log = open(&store, &clock).unwrap();
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    let mut other = gateway.clone();
+    gateway.send(&log, statements(3, 1), T).await.unwrap();
+    let conflicting = other.request(statements(5, 2), T);
+    let unknown = Append { stream: StreamId::new(77).unwrap(), ..conflicting.clone() };
+
+    let refused = |request: &Append| log.append(request.clone());
+    assert_eq!(refused(&conflicting).await.unwrap_err().kind, ErrorKind::Conflict { size: 3 });
+    assert_eq!(refused(&unknown).await.unwrap_err().kind, ErrorKind::NotFound);
+    store.set_tenure(lapsed());
+    let unchanged = refused(&unknown).await.unwrap_err();
+    assert_eq!(unchanged.kind, ErrorKind::Unavailable, "{unchanged}");
+    // The store does not take the batch from a process that was taken over.
+    store.set_faults(FaultPlan { commits: [(0, Fault::Refuse)].into(), ..FaultPlan::default() });
+    let not_committed = refused(&conflicting).await.unwrap_err();
+    assert_eq!(not_committed.kind, ErrorKind::Unavailable, "{not_committed}");
 }
 
 #[tokio::test]
