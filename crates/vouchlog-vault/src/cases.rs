@@ -13,7 +13,7 @@ use vouchlog_stream::StatementKind;
 
 use crate::access::Access;
 use crate::columns::id;
-use crate::find::tenants;
+use crate::find::{one_tenant, tenants};
 use crate::keys::{Tenant, random};
 use crate::limits::{MAX_BASIS_BYTES, MAX_CASE_ENTRIES, MAX_LISTED};
 use crate::lists::mac;
@@ -204,11 +204,9 @@ impl Vault {
             .named(async {
                 let mut tx = self.shared.db.begin().await?;
                 self.shared.keys.check(&self.shared.db.lock(&mut tx, true).await?)?;
-                let tenants = tenants(&self.shared, &mut tx, Some(name)).await?;
-                let unknown = || VaultError::invalid("the vault has no record of this tenant");
-                let tenant = tenants.first().ok_or_else(unknown)?;
-                apply(&mut tx, tenant, change, now).await?;
-                let record = note(&mut tx, tenant, access, (change, now)).await?;
+                let tenant = one_tenant(&self.shared, &mut tx, name).await?;
+                apply(&mut tx, &tenant, change, now).await?;
+                let record = note(&mut tx, &tenant, access, (change, now)).await?;
                 self.shared.db.commit(tx).await?;
                 Ok(record)
             })

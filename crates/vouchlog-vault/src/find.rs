@@ -97,6 +97,12 @@ pub(crate) async fn find(shared: &Shared, tx: &mut AnyConnection, asked: &Query)
     Ok(rows)
 }
 
+/// The tenant of this name, of which the vault must have records.
+pub(crate) async fn one_tenant(shared: &Shared, tx: &mut AnyConnection, name: &str) -> Result<Arc<Tenant>> {
+    let unknown = || VaultError::invalid("the vault has no record of this tenant");
+    tenants(shared, tx, Some(name)).await?.pop().ok_or_else(unknown)
+}
+
 /// The tenant that is named, or all of them.
 pub(crate) async fn tenants(
     shared: &Shared,

@@ -17,7 +17,7 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::Facet;
 
 use crate::access::Access;
-use crate::find::tenants;
+use crate::find::{one_tenant, tenants};
 use crate::keys::Tenant;
 use crate::limits::{MAX_LISTED, MAX_SAVED_SEARCH_BYTES, MAX_SAVED_SEARCHES, MAX_SAVED_SEARCHES_OF_TENANT};
 use crate::lists::mac;
@@ -192,9 +192,7 @@ impl Vault {
     /// The tenant that the caller is narrowed to.
     async fn one_tenant(&self, access: &Access, tx: &mut AnyConnection) -> Result<Arc<Tenant>> {
         let one = || VaultError::invalid("a saved search is of one tenant: name it");
-        let name = access.tenant().ok_or_else(one)?;
-        let unknown = || VaultError::invalid("the vault has no record of this tenant");
-        tenants(&self.shared, tx, Some(name)).await?.pop().ok_or_else(unknown)
+        one_tenant(&self.shared, tx, access.tenant().ok_or_else(one)?).await
     }
 }
 

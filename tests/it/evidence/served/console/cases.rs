@@ -29,7 +29,7 @@ fn act<'a>(what: &'a str, value: &'a str) -> [(&'a str, &'a str); 4] {
     [("act", "add"), ("what", what), ("value", value), ("reason", "ticket 8")]
 }
 
-/// What is not there cannot be added, and a disclosure only by its record.
+/// Only what exists can be added, and a disclosure is added by its record.
 async fn nothing_else_can_be_added(browser: &mut Browser<'_>, case: &Page) {
     for (what, value, expected) in [
         ("session", "no such session", StatusCode::BAD_REQUEST),
