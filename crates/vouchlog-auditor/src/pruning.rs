@@ -7,6 +7,7 @@
 use serde::Serialize;
 use vouchlog_api::{LogReader, Result, proof};
 use vouchlog_merkle::TreeHead;
+use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_stream::{Entry, Pruning};
 
 use crate::config::LogIdentity;
@@ -44,7 +45,7 @@ pub async fn announced_pruning(
         Err(_) => return Ok(None),
     };
     let Ok(Entry::LogPruned { note, .. }) = Entry::decode(&entry) else { return Ok(None) };
-    let pruning = open_pruning(&note, log).filter(|pruning| pruning.minimum <= index.get());
+    let pruning = open_pruning(&note, index.get(), &log.origin, &log.keys);
     Ok(pruning.map(|Pruning { minimum, reason, .. }| AnnouncedPruning {
         minimum,
         entry: index.get(),
@@ -52,7 +53,13 @@ pub async fn announced_pruning(
     }))
 }
 
-/// The note of an announcement, if one of the log's keys signed it.
-fn open_pruning(note: &str, log: &LogIdentity) -> Option<Pruning> {
-    log.keys.iter().find_map(|key| Pruning::open(note, &log.origin, key).ok())
+/// The announcement in the entry at an index. SPEC: it is signed by the log, and its minimum index lies before the entry.
+pub(crate) fn open_pruning(
+    note: &str,
+    index: u64,
+    origin: &Origin,
+    keys: &[VerifyingKey],
+) -> Option<Pruning> {
+    let signed = keys.iter().find_map(|key| Pruning::open(note, origin, key).ok());
+    signed.filter(|pruning| pruning.minimum <= index)
 }

@@ -189,9 +189,9 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// Gives up entries, all of them sealed, permanently. Durable once it returns; what is removed from the disk, and when, is the store's to
-    /// decide. From then on [`entry_bundle`](Self::entry_bundle) and [`reread`](Self::reread) fail with [`StoreError::Pruned`] for every
-    /// bundle that was given up. Tiles stay. The last sealed bundle cannot be given up.
+    /// Gives up sealed entries permanently. It is durable when this returns; the store decides what it removes from the disk, and when.
+    /// [`entry_bundle`](Self::entry_bundle) and [`reread`](Self::reread) then fail with [`StoreError::Pruned`] for every bundle that was
+    /// given up. Tiles stay. The last sealed bundle cannot be given up.
     ///
     /// # Errors
     /// [`StoreError::Io`] also from a store that cannot give up entries, or that would have to bring some back.

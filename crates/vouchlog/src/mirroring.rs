@@ -15,7 +15,9 @@ use vouchlog_api::{CachingReader, ErrorKind, LogReader, PrunedNotice, proof};
 use vouchlog_auditor::limits::MAX_ENTRIES;
 use vouchlog_auditor::{AnnouncedPruning, LogIdentity, announced_pruning, contradiction};
 use vouchlog_client::TileReader;
-use vouchlog_merkle::{EntryBundle, Hash, LeafIndex, TILE_WIDTH, Tile, TileId, TilePath, TreeHead, TreeSize};
+use vouchlog_merkle::{
+    EntryBundle, Hash, LeafIndex, TILE_WIDTH, Tile, TileId, TilePath, TreeHead, TreeSize, leaf_hash,
+};
 use vouchlog_note::limits::MAX_NOTE_BYTES;
 use vouchlog_note::{Origin, SignedCheckpoint};
 use vouchlog_runtime::durable::{self, Mode};
@@ -212,7 +214,7 @@ impl LogMirror {
         for bundle in served {
             bundles.push(bundle.read(std::mem::take(&mut passed)).map_err(unproven)?);
         }
-        let leaves: Vec<Hash> = bundles.iter().flat_map(MirroredBundle::leaves).collect();
+        let leaves: Vec<Hash> = bundles.iter().flat_map(|bundle| &bundle.leaves).copied().collect();
         let index = LeafIndex::new(first);
         let range =
             proof::range(source, index, leaves.len() as u64, size).await.map_err(MirrorError::Read)?;
@@ -262,11 +264,14 @@ impl Served {
                 let entries =
                     EntryBundle::entries(&bytes, usize::from(width)).map_err(|error| error.to_string())?;
                 let new = entries.into_iter().skip(passed).map(|entry| bytes.slice_ref(entry));
-                Ok(MirroredBundle::Entries(new.collect()))
+                let entries: Vec<Bytes> = new.collect();
+                let leaves = entries.iter().map(|entry| leaf_hash(entry)).collect();
+                Ok(MirroredBundle { entries: Some(entries), leaves })
             }
             Self::Hashes(bytes) => {
                 let tile = Tile::parse(&bytes).map_err(|error| error.to_string())?;
-                Ok(MirroredBundle::Pruned(tile.hashes().iter().skip(passed).copied().collect()))
+                let leaves = tile.hashes().iter().skip(passed).copied().collect();
+                Ok(MirroredBundle { entries: None, leaves })
             }
         }
     }

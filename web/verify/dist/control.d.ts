@@ -55,6 +55,8 @@ export declare class Lines {
     value(word: string): string;
     log(origin: string): void;
     vkey(word: string, type: KeyType): VerifyingKey;
+    /** Why something was done, in words. */
+    reason(): string;
     time(word: string): number;
     /** Whether this is the next line. */
     isNext(line: string): boolean;

@@ -27,6 +27,10 @@ export class Lines {
         const key = recast("note", `the key after \`${word}\` is rejected`, () => parseVkey(this.value(word)));
         return key.type === type ? key : refuse("note", `the key after \`${word}\` is of the wrong type`);
     }
+    reason() {
+        const reason = this.value("reason");
+        return utf8Length(reason) > MAX_REASON_BYTES ? refuse("note", "the reason is too long") : reason;
+    }
     time(word) {
         const value = parseDecimal(this.value(word));
         return value !== null && value <= MAX_TIME ? Number(value) : refuse("note", `\`${word}\` is not a time in milliseconds`);
@@ -138,9 +142,7 @@ export async function openRevocation(note, origin, operator, crypto) {
     lines.log(origin);
     const gateway = lines.vkey("gateway", 0x01);
     const effective = lines.time("effective");
-    const reason = lines.value("reason");
-    if (utf8Length(reason) > MAX_REASON_BYTES)
-        refuse("note", "the reason is too long");
+    const reason = lines.reason();
     lines.end();
     return { gateway, effective, reason };
 }
@@ -150,9 +152,7 @@ export async function openPruning(note, origin, log, crypto) {
     const minimum = parseDecimal(lines.value("minimum"));
     if (minimum === null || minimum === 0n || minimum % 256n !== 0n)
         refuse("note", "the minimum index is not a positive multiple of 256");
-    const reason = lines.value("reason");
-    if (utf8Length(reason) > MAX_REASON_BYTES)
-        refuse("note", "the reason is too long");
+    const reason = lines.reason();
     lines.end();
     return { minimum, reason };
 }

@@ -73,6 +73,12 @@ export class Lines {
     return key.type === type ? key : refuse("note", `the key after \`${word}\` is of the wrong type`);
   }
 
+  /** Why something was done, in words. */
+  reason(): string {
+    const reason = this.value("reason");
+    return utf8Length(reason) > MAX_REASON_BYTES ? refuse("note", "the reason is too long") : reason;
+  }
+
   time(word: string): number {
     const value = parseDecimal(this.value(word));
     return value !== null && value <= MAX_TIME ? Number(value) : refuse("note", `\`${word}\` is not a time in milliseconds`);
@@ -201,8 +207,7 @@ export async function openRevocation(
   lines.log(origin);
   const gateway = lines.vkey("gateway", 0x01);
   const effective = lines.time("effective");
-  const reason = lines.value("reason");
-  if (utf8Length(reason) > MAX_REASON_BYTES) refuse("note", "the reason is too long");
+  const reason = lines.reason();
   lines.end();
   return { gateway, effective, reason };
 }
@@ -213,8 +218,7 @@ export async function openPruning(note: string, origin: string, log: VerifyingKe
   lines.log(origin);
   const minimum = parseDecimal(lines.value("minimum"));
   if (minimum === null || minimum === 0n || minimum % 256n !== 0n) refuse("note", "the minimum index is not a positive multiple of 256");
-  const reason = lines.value("reason");
-  if (utf8Length(reason) > MAX_REASON_BYTES) refuse("note", "the reason is too long");
+  const reason = lines.reason();
   lines.end();
   return { minimum, reason };
 }

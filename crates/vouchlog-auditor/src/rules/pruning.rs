@@ -1,19 +1,18 @@
 //! The announcements of a log that gives up entries, and what it means for streams that some of their entries cannot be read.
 
-use vouchlog_stream::{Pruning, StreamId};
+use vouchlog_stream::StreamId;
 
 use super::{Rules, Stream};
 use crate::evidence::EvidenceSource;
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
 use crate::place::Place;
+use crate::pruning::open_pruning;
 
 impl Rules {
-    /// SPEC: a pruning is signed by the log, and its minimum index lies before it.
+    /// An entry that announces a minimum index.
     pub(super) fn log_pruned(&self, index: u64, note: &str, found: &mut Suspicions) {
-        let terms = &self.terms;
-        let read = terms.log_keys.iter().find_map(|key| Pruning::open(note, &terms.origin, key).ok());
-        if read.is_some_and(|pruning| pruning.minimum <= index) {
+        if open_pruning(note, index, &self.terms.origin, &self.terms.log_keys).is_some() {
             return;
         }
         let lead = EvidenceSource::entries([index]);

@@ -72,7 +72,7 @@ fn what_cannot_be_given_up_is_refused<S: Store>(mut open: impl FnMut() -> S) {
     let first = Pruned::new(768, 1_400, vec![0]);
     store.prune(&first).expect("what is sealed can be given up");
     for (what, wrong) in [
-        ("what is not sealed", Pruned::new(1_536, 1_600, vec![0])),
+        ("an unsealed bundle", Pruned::new(1_536, 1_600, vec![0])),
         ("the last sealed bundle", Pruned::new(1_280, 1_400, vec![0])),
         ("less than before", Pruned::new(512, 1_400, vec![0])),
         ("what would have to come back", Pruned::new(1_024, 1_400, vec![0, 1])),

@@ -14,21 +14,11 @@ use vouchlog_storage::StoreError;
 const FULL: u16 = 256;
 
 /// What is new of a bundle.
-pub(super) enum MirroredBundle {
-    /// Its entries.
-    Entries(Vec<Bytes>),
-    /// The leaf hashes of entries that the log gave up.
-    Pruned(Vec<Hash>),
-}
-
-impl MirroredBundle {
+pub(super) struct MirroredBundle {
+    /// Its entries; none of a bundle that the log gave up.
+    pub(super) entries: Option<Vec<Bytes>>,
     /// Its leaf hashes.
-    pub(super) fn leaves(&self) -> Vec<Hash> {
-        match self {
-            Self::Entries(entries) => entries.iter().map(|entry| leaf_hash(entry)).collect(),
-            Self::Pruned(hashes) => hashes.clone(),
-        }
-    }
+    pub(super) leaves: Vec<Hash>,
 }
 
 /// A tree's compact range, its partial tiles and its partial bundle.
@@ -92,8 +82,8 @@ impl Edge {
     pub(super) fn extend(&mut self, bundle: &MirroredBundle) -> Vec<(TilePath, Bytes)> {
         let mut full = Vec::new();
         let before = self.size();
-        match bundle {
-            MirroredBundle::Entries(entries) => {
+        match &bundle.entries {
+            Some(entries) => {
                 for (entry, index) in entries.iter().zip(before..) {
                     // They were read from bundles.
                     EntryBundle::push_entry(&mut self.bundle, entry)
@@ -105,10 +95,9 @@ impl Edge {
                 }
             }
             // The first entries of it may be here; without the others they are no bundle.
-            MirroredBundle::Pruned(_) => self.bundle.clear(),
+            None => self.bundle.clear(),
         }
-        let leaves = bundle.leaves();
-        let nodes = self.range.extend(&leaves);
+        let nodes = self.range.extend(&bundle.leaves);
         for level in 0u8.. {
             let Some((_, new)) = nodes.level(8 * level).filter(|(_, new)| !new.is_empty()) else { break };
             if self.tiles.len() <= usize::from(level) {

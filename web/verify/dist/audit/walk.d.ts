@@ -1,6 +1,7 @@
 import { type TreeHead } from "../merkle.js";
 import { RightEdge } from "./edge.js";
 import type { Found } from "./found.js";
+import type { AnnouncedPruning } from "./pruning.js";
 import type { Rules } from "./rules.js";
 import { type ServedParent, type Tiles } from "./tiles.js";
 /** The tile of level 0 beside a bundle. */
@@ -45,8 +46,8 @@ export declare class Walk {
     rules: Rules | null;
     /** Entries read. */
     entries: number;
-    /** The minimum index that the log announced: bundles below it may be gone. */
-    minimum: bigint;
+    /** What the log announced that it gave up. */
+    pruning: AnnouncedPruning | null;
     /** Entries of such bundles: their hashes are the tree's, and nothing else is known of them. */
     unchecked: number;
     /** Tiles of level 0 that were compared with the entries. */

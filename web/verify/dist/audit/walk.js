@@ -20,7 +20,7 @@ export class Walk {
         this.grown = new RightEdge();
         this.rules = null;
         this.entries = 0;
-        this.minimum = 0n;
+        this.pruning = null;
         this.unchecked = 0;
         this.comparedTiles = 0;
         this.readTogether = 0;
@@ -169,7 +169,7 @@ export class Walk {
     }
     #passPruned({ bundle, entries }) {
         const end = (bundle + 1) * TILE_WIDTH;
-        if (entries !== null || bundle === 0 || BigInt(end) > this.minimum)
+        if (entries !== null || bundle === 0 || BigInt(end) > (this.pruning?.minimum ?? 0n))
             return false;
         this.unchecked += TILE_WIDTH;
         this.rules?.passPruned(end);

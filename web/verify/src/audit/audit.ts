@@ -127,7 +127,6 @@ export async function auditLog(read: ReadObject, trust: Trust, options: AuditOpt
 
 class Audit {
   readonly #found = new Found();
-  #pruning: AnnouncedPruning | null = null;
 
   constructor(private readonly log: Log, private readonly trust: Trust, private readonly options: AuditOptions) {}
 
@@ -145,8 +144,7 @@ class Audit {
     if (!goesOn) return this.#report(signed, cosigned, null);
     const tiles = await Tiles.open(this.log, signed.head, this.#found);
     const walk = new Walk(signed.head, tiles, this.#found, (isGenesis) => this.#rulesFor(isGenesis), this.options.onEntry);
-    this.#pruning = await announcedPruning(this.log, signed.head, this.trust);
-    walk.minimum = this.#pruning?.minimum ?? 0n;
+    walk.pruning = await announcedPruning(this.log, signed.head, this.trust);
     await this.#walk(Number(signed.head.size), walk);
     walk.finish();
     return this.#report(signed, cosigned, walk);
@@ -327,7 +325,7 @@ class Audit {
     }));
     return {
       origin: this.trust.origin, checkpoint, cosigned, isClean: findings.length === 0, findings, counts: this.#found.counts,
-      entries: walk?.entries ?? 0, unchecked: walk?.unchecked ?? 0, pruning: this.#pruning, comparedTiles: walk?.comparedTiles ?? 0, readTogether: walk?.readTogether ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
+      entries: walk?.entries ?? 0, unchecked: walk?.unchecked ?? 0, pruning: walk?.pruning ?? null, comparedTiles: walk?.comparedTiles ?? 0, readTogether: walk?.readTogether ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
       gateways: rules?.registry.count ?? 0, streams,
       retired: rules?.retired?.retirement ?? null, predecessor: rules?.continues?.retirement.log.vkey ?? null,
     };

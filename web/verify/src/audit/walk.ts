@@ -10,6 +10,7 @@ import { formatTilePath, FRAME_BYTES, partialTiles, readEntries, readFrames, TIL
 import { batch } from "./batch.js";
 import { RightEdge, tileRoot } from "./edge.js";
 import type { Cause, Found } from "./found.js";
+import type { AnnouncedPruning } from "./pruning.js";
 import type { Rules } from "./rules.js";
 import { mismatch, readTile, type Expected, type ServedParent, type Tiles } from "./tiles.js";
 
@@ -48,8 +49,8 @@ export class Walk {
   rules: Rules | null = null;
   /** Entries read. */
   entries = 0;
-  /** The minimum index that the log announced: bundles below it may be gone. */
-  minimum = 0n;
+  /** What the log announced that it gave up. */
+  pruning: AnnouncedPruning | null = null;
   /** Entries of such bundles: their hashes are the tree's, and nothing else is known of them. */
   unchecked = 0;
   /** Tiles of level 0 that were compared with the entries. */
@@ -213,7 +214,7 @@ export class Walk {
   /** Passes over a bundle that is not served, if the log announced that it gave it up. The genesis entry is never given up. */
   #passPruned({ bundle, entries }: Fetched): boolean {
     const end = (bundle + 1) * TILE_WIDTH;
-    if (entries !== null || bundle === 0 || BigInt(end) > this.minimum) return false;
+    if (entries !== null || bundle === 0 || BigInt(end) > (this.pruning?.minimum ?? 0n)) return false;
     this.unchecked += TILE_WIDTH;
     this.rules?.passPruned(end);
     return true;

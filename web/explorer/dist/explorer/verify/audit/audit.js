@@ -20,7 +20,6 @@ export async function auditLog(read, trust, options = {}) {
 }
 class Audit {
     #found = new Found();
-    #pruning = null;
     constructor(log, trust, options) {
         this.log = log;
         this.trust = trust;
@@ -42,8 +41,7 @@ class Audit {
             return this.#report(signed, cosigned, null);
         const tiles = await Tiles.open(this.log, signed.head, this.#found);
         const walk = new Walk(signed.head, tiles, this.#found, (isGenesis) => this.#rulesFor(isGenesis), this.options.onEntry);
-        this.#pruning = await announcedPruning(this.log, signed.head, this.trust);
-        walk.minimum = this.#pruning?.minimum ?? 0n;
+        walk.pruning = await announcedPruning(this.log, signed.head, this.trust);
         await this.#walk(Number(signed.head.size), walk);
         walk.finish();
         return this.#report(signed, cosigned, walk);
@@ -209,7 +207,7 @@ class Audit {
         }));
         return {
             origin: this.trust.origin, checkpoint, cosigned, isClean: findings.length === 0, findings, counts: this.#found.counts,
-            entries: walk?.entries ?? 0, unchecked: walk?.unchecked ?? 0, pruning: this.#pruning, comparedTiles: walk?.comparedTiles ?? 0, readTogether: walk?.readTogether ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
+            entries: walk?.entries ?? 0, unchecked: walk?.unchecked ?? 0, pruning: walk?.pruning ?? null, comparedTiles: walk?.comparedTiles ?? 0, readTogether: walk?.readTogether ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
             gateways: rules?.registry.count ?? 0, streams,
             retired: rules?.retired?.retirement ?? null, predecessor: rules?.continues?.retirement.log.vkey ?? null,
         };
