@@ -66,11 +66,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// The same error, which does not repeat a value that has a PIN or is a token.
+/// The same error, which does not repeat a value that has a PIN. Other secrets are given in files, whose names are none.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
-    let has =
-        |kind, part: &str| matches!(error.get(kind), Some(ContextValue::String(text)) if text.contains(part));
-    if has(ContextKind::InvalidValue, "pin-value") || has(ContextKind::InvalidArg, "token") {
+    if matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.contains("pin-value"))
+    {
         error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".into()));
     }
     error

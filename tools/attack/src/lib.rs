@@ -225,11 +225,11 @@ async fn with_attempts(
     context: &Context,
 ) -> Result<Vec<Row>> {
     let mut rows = on_server(group, subject, before, context).await?;
-    let is_slow = |row: &Row| !row.faults(!context.is_short).is_empty();
-    while rows.iter().any(is_slow)
-        && rows.iter().all(|row| row.complaints.is_empty() && row.attempts < MAX_ATTEMPTS)
-    {
-        let attempts = rows.iter().map(|row| row.attempts).max().unwrap_or_default() + 1;
+    for attempts in 2..=MAX_ATTEMPTS {
+        let is_more_wrong = rows.iter().any(|row| !row.complaints.is_empty());
+        if is_more_wrong || rows.iter().all(|row| row.faults(!context.is_short).is_empty()) {
+            break;
+        }
         rows = on_server(group, subject, before, context).await?;
         rows.iter_mut().for_each(|row| row.attempts = attempts);
     }

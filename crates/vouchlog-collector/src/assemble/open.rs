@@ -32,8 +32,8 @@ impl Part {
         Self { item, reading, lot, size, digest }
     }
 
-    /// Lets go of long values of attributes, which wait in the reading already: from here on an item is asked for names and short
-    /// values only, and an exception for its message.
+    /// Drops the long values of attributes, which the reading has a copy of. Afterwards only names and short values of an item are used, and
+    /// the message of an exception.
     pub(super) fn forget_what_was_read(&mut self) {
         let attributes = match &mut self.item {
             Item::Span(span) => &mut span.attributes,

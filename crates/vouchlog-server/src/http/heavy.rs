@@ -19,9 +19,9 @@ pub(super) const AT_ONCE: usize = 64;
 static TURNS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))));
 
-/// The turn of a request with these extensions among those of its connection. A connection has one such answer made at a time, so that a
-/// hundred requests on it do not stand before the single one of another. Take it before what the answer is made of is read: a request that
-/// waits holds nothing.
+/// The turn of a request with these extensions among those of its connection, for work that is done for one request of a connection at a
+/// time: answers that take long to make, and whatever else a server does before it knows the caller. So a hundred requests on one connection
+/// do not stand before the single one of another. Take it before anything is read: a request that waits holds nothing.
 pub async fn own_turn(extensions: &Extensions) -> Option<MutexGuard<'_, ()>> {
     match extensions.get::<Arc<Connection>>() {
         Some(connection) => Some(connection.heavy_turn().await),
