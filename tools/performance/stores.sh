@@ -80,7 +80,7 @@ stores() {
     left_out "stores: no SeaweedFS; WEED names its program"
   fi
   cluster standby
-  (cd "$work/standby" && "${as[@]}" "$bin_pg/pg_basebackup" -h 127.0.0.1 -p "$db_port" -U postgres -D "$work/standby/data" -R -X stream >"$work/standby.log" 2>&1)
+  (cd "$work/standby" && "${as[@]}" "$bin_pg/pg_basebackup" -h 127.0.0.1 -p "$db_port" -U postgres -D "$work/standby/data" -R -X stream -c fast >"$work/standby.log" 2>&1)
   pg standby $((db_port + 1))
   psql_of "$db_port" "ALTER SYSTEM SET synchronous_standby_names = '*'"
   psql_of "$db_port" "SELECT pg_reload_conf()"

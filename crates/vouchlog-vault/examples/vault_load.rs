@@ -46,7 +46,7 @@ fn record(n: usize) -> KeepRecord {
         ],
         subjects: vec![person],
         started_at: time(n) * 20 + NOW,
-        retention: Retention { class: "default".to_owned(), until: None },
+        retention: Retention::default(),
         amends: None,
     }
 }

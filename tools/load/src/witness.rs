@@ -17,6 +17,9 @@ use vouchlog_note::{
 
 use crate::report::{Meter, Report};
 
+/// How long a head that the witness did not take now waits before it is sent again.
+const RETRY_AFTER: Duration = Duration::from_millis(10);
+
 /// The witness, and how much load.
 #[derive(Debug, Args)]
 pub(crate) struct WitnessArgs {
@@ -103,6 +106,11 @@ async fn bring(
                 signed.with_cosignatures(&answer, [&vkey]).context("the cosignature does not verify")?;
                 report.record(1, asked.elapsed())?;
                 seen = tree.size();
+            }
+            // It has too much to do.
+            Err(error) if error.is_transient() => {
+                report.retries += 1;
+                tokio::time::sleep(RETRY_AFTER).await;
             }
             // An earlier run brought it further.
             Err(error) => {
