@@ -134,7 +134,7 @@ const GOALS: &[Goal] = &[
         "log with 6,000 connections held, resident",
         AtMost(150.0),
         " MB",
-        Of(("log-indexed-held", RESIDENT)),
+        Of(("held", RESIDENT)),
         1e-6,
     ),
     goal("witness at work, resident", AtMost(40.0), " MB", Of(("witness-http", RESIDENT)), 1e-6),

@@ -103,7 +103,7 @@ const TABLES: &[Table] = &[
             ("a log, lookup index on", "log-indexed-idle"),
             ("a log, `--index off`", "log-plain-idle"),
             ("a witness", "witness-http-idle"),
-            ("a log with 6,000 connections held, lookup index on", "log-indexed-held"),
+            ("a log with 6,000 connections held, lookup index on", "held"),
         ],
     },
     Table {
