@@ -79,7 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
     let wanted = cli.command.telemetry();
     if wanted.is_some() {
         // A server.
-        allocator::give_back_soon();
+        allocator::spare_memory();
     }
     cli.connections.install()?;
     let telemetry = telemetry::start(cli.trace.as_deref(), wanted.as_ref())?;

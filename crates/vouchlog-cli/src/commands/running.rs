@@ -33,9 +33,8 @@ pub(super) struct DrainArgs {
 }
 
 impl DrainArgs {
-    /// How the command's server is set. Raises the limit of open files, and asks for small pages: call it before anything is opened.
+    /// How the command's server is set. Raises the limit of open files: call it before anything is opened.
     pub(super) fn config(&self) -> ServerConfig {
-        ask_for_small_pages();
         ServerConfig {
             drain_timeout: self.drain,
             max_descriptors: raise_descriptor_limit(),
@@ -117,20 +116,6 @@ fn exit_within(patience: Duration) {
         tracing::error!(%error, "the thread that limits the closing time could not be started");
     }
 }
-
-/// Switches transparent huge pages off for this process. The allocator asks for them, and one byte in use then holds 2 MiB: buffers
-/// that come and go under load took twice the memory. If the allocator's own variable is set, it decides.
-#[cfg(target_os = "linux")]
-fn ask_for_small_pages() {
-    if std::env::var_os("MIMALLOC_ALLOW_THP").is_none()
-        && let Err(error) = rustix::thread::disable_transparent_huge_pages(true)
-    {
-        tracing::debug!(%error, "huge pages cannot be switched off");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_small_pages() {}
 
 /// Raises the soft limit of open files to the hard one. Returns the limit, unless there is none.
 #[cfg(unix)]
