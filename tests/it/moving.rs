@@ -23,6 +23,8 @@ use crate::witnesses::{json, log_key};
 /// In the short and the long form.
 const KILLS: (u64, u64) = (6, 60);
 const T: u64 = 1_767_225_600;
+/// More statements than both gateways of a load have under way at once.
+const BEYOND_WHAT_IS_UNDER_WAY: usize = 100;
 
 fn vkey() -> String {
     log_key().verifying_key().to_string()
@@ -71,7 +73,7 @@ async fn a_log_moves_there_and_back_under_load() {
 
     let first = Server::start(&world.data("first"), ports[0], &[]);
     let load = Load::start(&log).await;
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    load.at_least(600).await;
     let (from, child) =
         (path("first"), begin(&copy(&path("first"), &database, &key, &["--objects", &objects])));
     assert_eq!(first.terminate(), 0);
@@ -81,7 +83,7 @@ async fn a_log_moves_there_and_back_under_load() {
     let node = ["--store", &database, "--objects", &objects];
     let second = Server::start(&world.data("node"), ports[1], &node);
     to(ports[1]);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    load.at_least(load.so_far().await.statements.len() + BEYOND_WHAT_IS_UNDER_WAY).await;
 
     // The leader is fenced: its acknowledged entries come along, and it does not lead again.
     let back = json(&succeed(&copy(&database, &path("back"), &key, &[])));
@@ -91,7 +93,7 @@ async fn a_log_moves_there_and_back_under_load() {
     refuses(&[&["--data", &node_data][..], &node].concat(), "was moved to");
     let third = Server::start(&world.data("back"), ports[2], &[]);
     to(ports[2]);
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    load.at_least(load.so_far().await.statements.len() + BEYOND_WHAT_IS_UNDER_WAY).await;
 
     let promised = load.end().await;
     Replay::default().follow(&log, &promised).await;

@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn what_goes_too_far_is_killed_with_its_children() {
-        let short = Bounds { patience: Duration::from_millis(200), ..BOUNDS };
+        // Time enough for the script to get where it waits.
+        let short = Bounds { patience: Duration::from_secs(3), ..BOUNDS };
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
         let script = format!("sleep 1000 & echo $! > {}; wait", pid.display());

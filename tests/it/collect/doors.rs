@@ -11,7 +11,7 @@ async fn an_intent_has_a_receipt_before_the_call_and_its_outcome_cites_it() {
     let world = World::new();
     let log = world.start_log();
     let collector =
-        world.start_collector(&["--mode", "fail_closed", "--intent-timeout", "2s", "--heartbeat", "1s"]);
+        world.start_collector(&["--mode", "fail_closed", "--intent-timeout", "15s", "--heartbeat", "1s"]);
     let intent = json!({ "correlation": { "idempotency_key": "call-1" }, "model": { "requested": "m" } });
     let (status, said) = world.post("/v1/intents", &intent).await.unwrap();
     assert_eq!((status.as_u16(), &said["state"]), (201, &json!("logged")), "{said}");
@@ -77,7 +77,7 @@ async fn sessions_are_numbered_and_sealed_and_heartbeats_count_what_the_stream_h
     let log = world.start_log();
     // A log takes no telemetry: whatever is passed on to it is refused.
     let elsewhere = world.log_url();
-    let more = ["--heartbeat", "1s", "--session-idle", "4s", "--forward", &elsewhere];
+    let more = ["--heartbeat", "1s", "--session-idle", "20s", "--forward", &elsewhere];
     let collector = world.start_collector(&more);
     for round in 0..5 {
         let (body, _) = traces(0, round, 1);

@@ -1,7 +1,7 @@
 //! kill -9 of the collector and of the log, again and again, under load: every acknowledged span is in the log exactly once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,8 +14,13 @@ use crate::process::rounds;
 const KILLS: (u64, u64) = (6, 30);
 const EMITTERS: u64 = 3;
 
-/// Sends until it is told to stop, each body again until it is acknowledged. What was.
-async fn emit(world: Arc<World>, emitter: u64, stop: Arc<AtomicBool>) -> Vec<String> {
+/// Sends until it is told to stop, each body again until it is acknowledged, and counts. What was.
+async fn emit(
+    world: Arc<World>,
+    emitter: u64,
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
+) -> Vec<String> {
     let mut acknowledged = Vec::new();
     let mut round = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -32,6 +37,7 @@ async fn emit(world: Arc<World>, emitter: u64, stop: Arc<AtomicBool>) -> Vec<Str
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        count.fetch_add(answers.len(), Ordering::Relaxed);
         acknowledged.extend(answers);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -44,8 +50,10 @@ async fn kills_under_load_lose_nothing_and_double_nothing() {
     let mut log = world.start_log();
     let mut collector = world.start_collector(&[]);
     let stop = Arc::new(AtomicBool::new(false));
-    let emitters: Vec<_> =
-        (0..EMITTERS).map(|emitter| tokio::spawn(emit(world.clone(), emitter, stop.clone()))).collect();
+    let count = Arc::new(AtomicUsize::new(0));
+    let emitters: Vec<_> = (0..EMITTERS)
+        .map(|emitter| tokio::spawn(emit(world.clone(), emitter, stop.clone(), count.clone())))
+        .collect();
     for kill in 0..rounds(KILLS) {
         // Spread over start-up, waiting traces and steady recording; the spread repeats, the scheduling does not.
         tokio::time::sleep(Duration::from_millis(50 + kill * 173 % 1_500)).await;
@@ -56,12 +64,17 @@ async fn kills_under_load_lose_nothing_and_double_nothing() {
         }
         collector = world.start_collector(&[]);
     }
+    let enough = async {
+        while count.load(Ordering::Relaxed) < 100 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), enough).await.expect("the collector takes spans");
     stop.store(true, Ordering::Relaxed);
     let mut sent = Vec::new();
     for emitter in emitters {
         sent.extend(emitter.await.unwrap());
     }
-    assert!(sent.len() > 100, "there was too little load: {}", sent.len());
     world.wait_for(StatementKind::Interaction, sent.len()).await;
     assert_eq!(collector.terminate(), 0);
 

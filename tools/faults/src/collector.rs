@@ -30,7 +30,7 @@ const ANSWERS: &str = "answers.json";
 const BODIES: [usize; 3] = [4, 6, 3];
 const TRACES: usize = 4;
 /// How long everything may take to be recorded and logged.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a collector may report that it is not ready before that counts as its answer.
 const UNREADY: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(100);

@@ -68,7 +68,7 @@ export class Browser {
     const ended = new Promise((resolve) => this.child.once("exit", resolve));
     this.send("Browser.close").catch(() => undefined);
     await ended;
-    rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
@@ -108,7 +108,7 @@ export class Tab {
 
   /** Waits until an expression is true; the deadline is there so that a failing test ends. */
   async until(expression, what = expression) {
-    for (let tries = 0; tries < 600; tries++) {
+    for (let tries = 0; tries < 2_400; tries++) {
       if (await this.evaluate(expression).catch(() => false)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

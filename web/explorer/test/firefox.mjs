@@ -46,7 +46,7 @@ class FirefoxTab {
 
   /** Waits until an expression is true; the deadline is there so that a failing test ends. */
   async until(expression, what = expression) {
-    for (let tries = 0; tries < 600; tries++) {
+    for (let tries = 0; tries < 2_400; tries++) {
       if (await this.evaluate(expression).catch(() => false)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -170,7 +170,7 @@ pub(super) fn one_away() -> (Witnesses, impl Fn()) {
 }
 
 fn open(store: &Arc<MemoryStore>, witnesses: Witnesses) -> Result<Engine<Arc<MemoryStore>>, EngineError> {
-    let options = Options { witness_patience: Duration::from_millis(300), ..Options::default() };
+    let options = Options { witness_patience: Duration::from_secs(5), ..Options::default() };
     let mut config = config(&TestClock::default(), options);
     config.witnesses = Some(witnesses);
     Engine::open(config, store.clone(), None, &mut Registry::default())

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
@@ -43,6 +44,18 @@ fn programs() -> Option<PathBuf> {
     found.pop()
 }
 
+/// A port below those that the system gives to connections and to port 0, given out once.
+fn free_port() -> u16 {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let nth = std::process::id().wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = 12_000 + u16::try_from(nth % 20_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 impl Server {
     /// A server with further settings.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
@@ -52,7 +65,7 @@ impl Server {
             return None;
         };
         let dir = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let data = dir.path().join("data");
         let mut initdb = command(&bin, "initdb", dir.path());
         initdb.arg("-D").arg(&data);

@@ -41,7 +41,7 @@ fn a_second_process_waits_until_the_first_gives_up() {
     assert!(matches!(refused, Err(StoreError::Leased(_))), "{refused:?}");
     // Longer than the lease lasts without renewal.
     thread::sleep(LEASE_TTL + Duration::from_millis(500));
-    assert_eq!(first.tenure(), Tenure::Held, "it is renewed");
+    wait_until("it is renewed", || first.tenure() == Tenure::Held);
     let seen = leader(&place);
     assert!(seen.is_held && seen.address == "first.example.com" && seen.size == 300, "{seen:?}");
     first.close().unwrap();

@@ -72,7 +72,7 @@ impl Cluster {
             parameters: format!("host={}", dir.path().display()),
             _server: Some(Server { process, _dir: dir }),
         };
-        for _ in 0..200 {
+        for _ in 0..1_200 {
             if AnyConnection::connect(&cluster.url("postgres")).await.is_ok() {
                 return Some(cluster);
             }
