@@ -36,7 +36,7 @@ use crate::edge::{Edge, Framed};
 use crate::evict::evictable;
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
 use crate::publish::Published;
-use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
+use crate::queue::{Caller, Committed, Message, Request, Waiting};
 use crate::second_path::SecondPath;
 use crate::signer::{SignedHead, Signer};
 use crate::state::{
@@ -44,8 +44,10 @@ use crate::state::{
     stored_stream, stored_usage, stored_witness_keys,
 };
 
+mod answering;
 mod signing;
 
+use answering::{Answer, acknowledge, refuse};
 use signing::Unsigned;
 
 /// How often an idle sequencer looks for stream heads that are due.
@@ -99,9 +101,6 @@ pub(crate) struct Batched {
     house: Option<OpenHouse>,
     evicted: Eviction,
 }
-
-/// A caller, and what the draft made of the request.
-type Answer = (Caller, Result<Done>);
 
 impl<S: Store> Sequencer<S> {
     pub(crate) fn new(shared: Arc<Shared<S>>, tree: Tree, parts: Parts) -> Self {
@@ -182,25 +181,6 @@ impl<S: Store> Sequencer<S> {
                 self.keep_unsigned(batch);
                 self.fail(answers, &error);
             }
-        }
-    }
-
-    /// Answers requests that change nothing. Like a failed batch, without the tenure they learn only that.
-    fn answer_unchanged(&self, answers: Vec<Answer>) {
-        match self.shared.store.tenure().obstacle() {
-            None => acknowledge(answers, None),
-            Some(reason) => self.fail(answers, &Error::unavailable(reason)),
-        }
-    }
-
-    /// Nothing of the batch is acknowledged: rejected requests get their own reason, the others the reason the batch failed. A reason
-    /// of their own rests on what is in memory, which is the log only while the tenure is held: a process that was paused may have been
-    /// taken over, and would reject what the log takes.
-    fn fail(&self, answers: Vec<Answer>, error: &Error) {
-        let is_current = self.shared.store.tenure().obstacle().is_none();
-        for (caller, done) in answers {
-            let reason = done.err().filter(|_| is_current).unwrap_or_else(|| error.clone());
-            caller.answer(Err(reason));
         }
     }
 
@@ -440,16 +420,6 @@ fn request(message: Message) -> Option<Waiting> {
 
 fn house_answer((caller, offset, count): (Caller, u64, usize), place: &Result<HousePlace>) -> Answer {
     (caller, place.clone().map(|place| place.done(offset, count)))
-}
-
-fn acknowledge(answers: Vec<Answer>, committed: Option<&Arc<Committed>>) {
-    for (caller, done) in answers {
-        caller.answer(done.map(|done| (done, committed.cloned())));
-    }
-}
-
-fn refuse(requests: Vec<Waiting>, reason: &str) {
-    requests.into_iter().for_each(|waiting| waiting.caller.answer(Err(Error::unavailable(reason))));
 }
 
 impl DueHeads {
