@@ -130,13 +130,7 @@ const GOALS: &[Goal] = &[
         Of(("steady-figures", RESIDENT)),
         1e-6,
     ),
-    goal(
-        "log with 6,000 connections held, resident",
-        AtMost(150.0),
-        " MB",
-        Of(("held", RESIDENT)),
-        1e-6,
-    ),
+    goal("log with 6,000 connections held, resident", AtMost(150.0), " MB", Of(("held", RESIDENT)), 1e-6),
     goal("witness at work, resident", AtMost(40.0), " MB", Of(("witness-http", RESIDENT)), 1e-6),
     goal("sealed part, for a statement", AtMost(110.0), " bytes", Of(("disk-figures", "/bytes")), 1.0),
     goal(
