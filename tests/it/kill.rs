@@ -59,10 +59,10 @@ pub(crate) async fn work(
     }
 }
 
-/// Waits until so many statements were acknowledged.
-pub(crate) async fn acknowledged(promised: &Mutex<Promised>, count: usize) {
+/// Waits until more statements than that were acknowledged.
+pub(crate) async fn acknowledged_more_than(promised: &Mutex<Promised>, count: usize) {
     let enough = async {
-        while promised.lock().await.statements.len() < count {
+        while promised.lock().await.statements.len() <= count {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -140,7 +140,7 @@ async fn kills_under_load_lose_nothing_acknowledged() {
         let so_far = promised.lock().await.clone();
         replay.follow(&log, &so_far).await;
     }
-    acknowledged(&promised, 1_000).await;
+    acknowledged_more_than(&promised, 1_000).await;
     stop.store(true, Ordering::Relaxed);
     for worker in workers {
         worker.await.unwrap();

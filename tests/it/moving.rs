@@ -73,7 +73,7 @@ async fn a_log_moves_there_and_back_under_load() {
 
     let first = Server::start(&world.data("first"), ports[0], &[]);
     let load = Load::start(&log).await;
-    load.at_least(600).await;
+    load.more_than(600).await;
     let (from, child) =
         (path("first"), begin(&copy(&path("first"), &database, &key, &["--objects", &objects])));
     assert_eq!(first.terminate(), 0);
@@ -83,7 +83,7 @@ async fn a_log_moves_there_and_back_under_load() {
     let node = ["--store", &database, "--objects", &objects];
     let second = Server::start(&world.data("node"), ports[1], &node);
     to(ports[1]);
-    load.at_least(load.so_far().await.statements.len() + BEYOND_WHAT_IS_UNDER_WAY).await;
+    load.more_than(load.so_far().await.statements.len() + BEYOND_WHAT_IS_UNDER_WAY).await;
 
     // The leader is fenced: its acknowledged entries come along, and it does not lead again.
     let back = json(&succeed(&copy(&database, &path("back"), &key, &[])));
@@ -93,7 +93,7 @@ async fn a_log_moves_there_and_back_under_load() {
     refuses(&[&["--data", &node_data][..], &node].concat(), "was moved to");
     let third = Server::start(&world.data("back"), ports[2], &[]);
     to(ports[2]);
-    load.at_least(load.so_far().await.statements.len() + BEYOND_WHAT_IS_UNDER_WAY).await;
+    load.more_than(load.so_far().await.statements.len() + BEYOND_WHAT_IS_UNDER_WAY).await;
 
     let promised = load.end().await;
     Replay::default().follow(&log, &promised).await;

@@ -107,7 +107,7 @@ fn an_unknown_gateway_is_told_the_command_that_enrols_it() {
     assert!(found.starts_with("c2sp.org/tlog-proof@v1\n"), "{found}");
 }
 
-/// Sends bytes and reads whatever comes back until the server closes. What is not HTTP may have no answer within a second.
+/// Sends bytes and returns what comes back until the server closes. Bytes that are not HTTP are given a second: there may be no answer.
 fn send(address: &str, bytes: &[u8]) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
     let patience = if bytes.starts_with(b"\x16") { 1 } else { 60 };

@@ -13,7 +13,7 @@ use vouchlog_client::{Connection, GrpcLog};
 use vouchlog_sequencer::testing::TestGateway;
 
 use crate::database::Postgres;
-use crate::kill::{Promised, Replay, acknowledged, work};
+use crate::kill::{Promised, Replay, acknowledged_more_than, work};
 use crate::process::{Server, fail, free_port, rounds, signal, succeed, vouchlog, write_keys};
 use crate::witnesses::{json, start_witness, write_policy};
 
@@ -163,9 +163,9 @@ impl Load {
         self.promised.lock().await.clone()
     }
 
-    /// Waits until so many statements were acknowledged.
-    pub(crate) async fn at_least(&self, count: usize) {
-        acknowledged(&self.promised, count).await;
+    /// Waits until more statements than that were acknowledged.
+    pub(crate) async fn more_than(&self, count: usize) {
+        acknowledged_more_than(&self.promised, count).await;
     }
 
     /// How many statements were acknowledged.
@@ -194,7 +194,7 @@ async fn kills_under_load_lose_nothing_and_a_standby_takes_over() {
         balancer.leader.store(port, Ordering::SeqCst);
         replay.follow(&log, &load.so_far().await).await;
     }
-    load.at_least(300).await;
+    load.more_than(300).await;
     let promised = load.end().await;
     Replay::default().follow(&log, &promised).await;
     let metrics = ready_metrics(&leader.url).await;

@@ -14,7 +14,7 @@ use crate::process::rounds;
 const KILLS: (u64, u64) = (6, 30);
 const EMITTERS: u64 = 3;
 
-/// Sends until it is told to stop, each body again until it is acknowledged, and counts. What was.
+/// Sends until it is told to stop, each body again until it is acknowledged, and counts the answers. Returns those that were acknowledged.
 async fn emit(
     world: Arc<World>,
     emitter: u64,
@@ -65,7 +65,7 @@ async fn kills_under_load_lose_nothing_and_double_nothing() {
         collector = world.start_collector(&[]);
     }
     let enough = async {
-        while count.load(Ordering::Relaxed) < 100 {
+        while count.load(Ordering::Relaxed) <= 100 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

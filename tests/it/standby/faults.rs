@@ -360,7 +360,7 @@ async fn no_fault_loses_an_acknowledged_entry_or_makes_a_second_root() {
         assert!(!fault.deposes() || leads.port != leader.port, "{fault}: the other node did not take over");
         replay.follow(&log, &load.so_far().await).await;
     }
-    load.at_least(100).await;
+    load.more_than(100).await;
     let mut promised = load.end().await;
     // What was acknowledged, and every head that was ever signed: one history has them all.
     let signed: Vec<TreeHead> = world.referee.heads();

@@ -183,7 +183,7 @@ async fn gateways_that_know_one_standby_lose_nothing_in_takeovers() {
             acknowledged.unwrap();
         }
     }
-    load.at_least(100).await;
+    load.more_than(100).await;
     let promised = load.end().await;
     Replay::default().follow(&log, &promised).await;
     let found = logged(&log).await;
@@ -199,8 +199,7 @@ async fn gateways_that_know_one_standby_lose_nothing_in_takeovers() {
         acknowledged.count(),
         "the log has statements that nobody sent, or that were not acknowledged"
     );
-    // None are submitted where the front leads before anyone was killed.
-    assert!(submitted.len() >= 200 || nodes.len() == 3, "there was too little load");
+    assert!(submitted.len() >= 200, "there was too little load");
     gateway.close().await.unwrap();
 }
 
