@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Whether a thread is to stop; whoever raises it wakes the thread.
+/// A request to a thread to stop, which wakes it.
 #[derive(Debug, Default)]
 pub(crate) struct StopSignal {
     is_raised: Mutex<bool>,

@@ -190,8 +190,8 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Gives up sealed entries permanently. It is durable when this returns; the store decides what it removes from the disk, and when.
-    /// [`entry_bundle`](Self::entry_bundle) and [`reread`](Self::reread) then fail with [`StoreError::Pruned`] for every bundle that was
-    /// given up. Tiles stay. The last sealed bundle cannot be given up.
+    /// After that, [`entry_bundle`](Self::entry_bundle) and [`reread`](Self::reread) of a bundle that was given up fail with
+    /// [`StoreError::Pruned`]. Tiles stay. The last sealed bundle cannot be given up.
     ///
     /// # Errors
     /// [`StoreError::Io`] also from a store that cannot give up entries, or that would have to bring some back.

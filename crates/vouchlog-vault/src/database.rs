@@ -181,7 +181,13 @@ impl Database {
         let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
         let migrator = Migrator::with_migrations((1..).zip(steps).map(step).collect());
         let migrated = if self.dialect == Dialect::Sqlite && self.version().await? < newest {
-            self.migrate_alone(&migrator).await
+            // Here the migrator takes no lock: of two processes that begin at once, one waits until the other has made all tables.
+            let mut all_steps = self.begin().await?;
+            let migrated = migrator.run_direct(None, &mut *all_steps, false).await;
+            if migrated.is_ok() {
+                all_steps.commit().await?;
+            }
+            migrated
         } else {
             // On PostgreSQL the migrator takes a lock of its own.
             migrator.run(&self.writer).await
@@ -194,19 +200,9 @@ impl Database {
         })
     }
 
-    /// On SQLite the migrator takes no lock: of two processes that begin at once, one waits here until the other has made all tables.
-    async fn migrate_alone(&self, migrator: &Migrator) -> std::result::Result<(), MigrateError> {
-        let mut whole = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        migrator.run_direct(None, &mut *whole, false).await?;
-        Ok(whole.commit().await?)
-    }
-
     /// The number of the last step that was taken; 0 in a database without tables.
     async fn version(&self) -> Result<i64> {
-        let is_migrated =
-            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
-        let tables: i64 = sqlx::query(is_migrated).fetch_one(&self.writer).await?.try_get(0)?;
-        if tables == 0 {
+        if !self.has_tables().await? {
             return Ok(0);
         }
         let newest = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";

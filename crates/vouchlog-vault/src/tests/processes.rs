@@ -90,7 +90,7 @@ pub(super) async fn two_processes_and_a_kill_lose_nothing_acknowledged(place: Te
 }
 
 pub(super) async fn many_handles_make_the_same_vault(place: TestDatabase) {
-    // A server of PostgreSQL has a hundred connections for everyone.
+    // A PostgreSQL server accepts 100 connections in all.
     let count = if place.location.starts_with("postgres") { 8 } else { 24 };
     let mut handles = tokio::task::JoinSet::new();
     for _ in 0..count {
