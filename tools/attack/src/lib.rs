@@ -59,7 +59,9 @@ pub struct Settings {
 
 /// All attacks, in the order they are carried out.
 pub fn attacks() -> Vec<Attack> {
-    classes::all()
+    // Made once: bombs of gzip are among them.
+    static ALL: LazyLock<Vec<Attack>> = LazyLock::new(classes::all);
+    ALL.clone()
 }
 
 /// The attacks of `only`: whole classes, or every attack whose name has one of the words.
