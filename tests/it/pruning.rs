@@ -13,6 +13,8 @@ use vouchlog_sequencer::testing::{TestGateway, statements};
 use crate::process::{Server, fail, rounds, run, succeed};
 use crate::witnesses::{json, log_key};
 
+mod stores;
+
 const T: u64 = 1_767_225_600;
 /// Starts that are killed before or while entries are removed.
 const KILLS: (u64, u64) = (4, 40);
@@ -20,6 +22,11 @@ const KILLS: (u64, u64) = (4, 40);
 /// A stopped log: a stream of 1,000 statements that was closed, and one of 600 behind it.
 async fn grown(data: &Path) {
     let server = Server::start(data, 0, &[]);
+    fill(&server).await;
+    assert_eq!(server.terminate(), 0);
+}
+
+async fn fill(server: &Server) {
     let log = GrpcLog::connect(&Connection::new(&server.url)).unwrap();
     let mut old = TestGateway::open(&log, 10).await.unwrap();
     old.send(&log, statements(1_000, 1), T).await.unwrap();
@@ -27,7 +34,6 @@ async fn grown(data: &Path) {
     let mut new = TestGateway::open(&log, 11).await.unwrap();
     new.send(&log, statements(600, 2), T + 2).await.unwrap();
     log.append(new.head_only(T + 3, true)).await.unwrap();
-    assert_eq!(server.terminate(), 0);
 }
 
 fn prune<'a>(data: &'a str, more: &[&'a str]) -> Vec<&'a str> {

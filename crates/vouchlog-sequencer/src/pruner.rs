@@ -1,8 +1,12 @@
 //! The pruner: removes the entries below an announced minimum index, once the published checkpoint covers the announcement.
 //!
-//! With a witness policy that checkpoint has the witnesses' cosignatures, so nothing is removed before the world can read that it will be. The
-//! thread ends when it is done. A process that ends first does the same again at its next start: what is removed is decided by the entries
-//! alone, and the store makes it durable before a byte goes.
+//! ```text
+//! announced ─► published ─► shown wherever entries are read ─► given up, durably ─► removed, a bounded number at a time
+//! ```
+//!
+//! With a witness policy the published checkpoint has the witnesses' cosignatures, so nothing is removed before the world can read that it
+//! will be. The thread ends when it is done. A process that ends first, or that loses its lease, leaves the rest to the next one: what is
+//! given up is decided by the entries alone, and once the store has made it durable, nothing decides again.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -21,6 +25,10 @@ use crate::stop::StopSignal;
 
 /// How often the pruner checks whether the announcement is published.
 const REST: Duration = Duration::from_millis(250);
+/// How often it asks the store whether readers elsewhere can see the announcement, which may take a request to a bucket.
+const SHOWN_REST: Duration = Duration::from_secs(1);
+/// Pause between two removals: commits and readers use the same store.
+const REMOVAL_REST: Duration = Duration::from_millis(20);
 /// How long it waits after a failure.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// Bytes of entries read in a second, about: the log serves readers meanwhile.
@@ -41,13 +49,10 @@ struct State {
 }
 
 impl Pruner {
-    /// Starts the thread, if there is something to remove. Call it before the log takes anything: the streams that are open now are those with
-    /// entries below the minimum index that may still go on.
+    /// Starts the thread, if there may be something to remove. Call it before the log takes anything: the streams that are open now are those
+    /// with entries below the minimum index that may still go on.
     pub(crate) fn start<S: Store>(shared: &Arc<Shared<S>>) -> std::io::Result<Option<Self>> {
         let Some(announced) = shared.directory.read().announced else { return Ok(None) };
-        if shared.store.pruned().is_some_and(|gone| gone.announced() >= announced.index.get()) {
-            return Ok(None);
-        }
         let state = Arc::new(State::default());
         let open = open_streams(&shared.directory.read());
         let worker = Worker { shared: Arc::downgrade(shared), announced, open, state: state.clone() };
@@ -79,14 +84,14 @@ impl<S: Store> Worker<S> {
     fn run(self) {
         loop {
             let Some(shared) = self.shared.upgrade() else { return };
-            let rest = match self.is_due(&shared).then(|| self.remove(&shared)) {
-                None => REST,
-                Some(Ok(())) => {
+            let rest = match self.attempt(&shared) {
+                Ok(Some(rest)) => rest,
+                Ok(None) => {
                     *self.state.failure.lock() = None;
                     return;
                 }
-                Some(Err(PruneError::Stopped)) => return,
-                Some(Err(error)) => {
+                Err(PruneError::Stopped) => return,
+                Err(error) => {
                     tracing::error!(%error, "entries below the minimum index are not removed; retrying in a minute");
                     *self.state.failure.lock() = Some(error.to_string());
                     RETRY_AFTER
@@ -99,6 +104,34 @@ impl<S: Store> Worker<S> {
         }
     }
 
+    /// Does what can be done now. Returns how long to wait for the rest, or nothing once all is removed.
+    fn attempt(&self, shared: &Shared<S>) -> Result<Option<Duration>, PruneError> {
+        let index = self.announced.index.get();
+        if shared.store.pruned().is_none_or(|gone| gone.announced() < index) {
+            if !self.is_due(shared) {
+                return Ok(Some(REST));
+            }
+            if !shared.store.shows(index)? {
+                return Ok(Some(SHOWN_REST));
+            }
+            self.give_up(shared)?;
+        }
+        let mut removed = 0;
+        loop {
+            match shared.store.remove_pruned()? {
+                0 => break,
+                bundles => removed += bundles,
+            }
+            if self.wait(REMOVAL_REST).is_break() {
+                return Err(PruneError::Stopped);
+            }
+        }
+        if removed > 0 {
+            tracing::info!(bundles = removed, "the entries that were given up are removed");
+        }
+        Ok(None)
+    }
+
     /// Whether the world can read the announcement, and all that goes is sealed.
     fn is_due(&self, shared: &Shared<S>) -> bool {
         let published = shared.publisher.published();
@@ -106,7 +139,8 @@ impl<S: Store> Worker<S> {
         is_published && self.announced.minimum + WIDTH <= shared.store.sealed_size()
     }
 
-    fn remove(&self, shared: &Shared<S>) -> Result<(), PruneError> {
+    /// Finds out what may go, and has the store give it up.
+    fn give_up(&self, shared: &Shared<S>) -> Result<(), PruneError> {
         let Announcement { minimum, index } = self.announced;
         let sequenced = shared.publisher.newest();
         let mut live = self.open.clone();

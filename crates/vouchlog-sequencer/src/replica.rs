@@ -14,15 +14,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
-use vouchlog_api::{Error, LogReader, Result, Watch, proof};
-use vouchlog_merkle::{CompactRange, Hash, Tile, TileId, TreeHead, TreeSize, leaf_hash};
+use vouchlog_api::{Error, LogReader, PrunedNotice, Result, Watch, proof};
+use vouchlog_merkle::{CompactRange, Hash, LeafIndex, Tile, TileId, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{Origin, SignedCheckpoint, VerifyingKey};
 use vouchlog_storage::{Checkpoints, Growth, Part, StoreError, View, framing};
 use vouchlog_stream::LoggedAt;
 
 use crate::edge::{Edge, frame};
 use crate::publish::{Published, Publisher, Sequenced};
-use crate::read::{WIDTH, bundle_at, stopped, tile_at};
+use crate::read::{WIDTH, bundle_at, stopped, tile_at, unread};
 use crate::recover::tiles_at_edge;
 use crate::sequence::integrate;
 use crate::signer::SignedHead;
@@ -187,18 +187,21 @@ impl<V: View> Inner<V> {
     fn grow(&self, tree: &mut Tree, head: SignedHead) -> std::result::Result<(), ReplicaError> {
         let (size, wanted) = (tree.range.end(), head.tree.size.get());
         let unsealed = self.view.unsealed(size)?;
-        let behind = unsealed.sealed.saturating_sub(size) / WIDTH;
-        let base = match behind > MAX_BUNDLES_BEHIND {
-            true => self.sealed_tree(unsealed.sealed.min(wanted) / WIDTH * WIDTH)?,
-            false => tree.clone(),
+        let sealed = unsealed.sealed.min(wanted);
+        let sealed_bundles = match unsealed.sealed.saturating_sub(size) / WIDTH > MAX_BUNDLES_BEHIND {
+            true => None,
+            false => self.sealed_bundles(size, sealed)?,
         };
-        let malformed = || StoreError::Damaged("the entries in the store are malformed".into());
-        let (mut next, mut pieces) = (base.range.end(), Vec::new());
-        while next < unsealed.sealed.min(wanted) {
-            let bundle = self.view.bundle(next / WIDTH)?;
-            pieces.push(framing::skip(&bundle, next % WIDTH).ok_or_else(malformed)?);
-            next = (next / WIDTH + 1) * WIDTH;
-        }
+        let (base, mut pieces) = match sealed_bundles {
+            Some(pieces) => (tree.clone(), pieces),
+            None => {
+                let base = self.sealed_tree(sealed / WIDTH * WIDTH)?;
+                let pieces = self.sealed_bundles(base.range.end(), sealed)?;
+                // The next update knows a later checkpoint: none that was pruned this far is the newest.
+                let gone = || StoreError::Io("entries were given up while the log was followed".into());
+                (base, pieces.ok_or_else(gone)?)
+            }
+        };
         pieces.extend(unsealed.tail);
         let entries: Bytes = pieces.concat().into();
         let entries = framing::take(&entries, wanted - base.range.end()).ok_or_else(|| {
@@ -216,6 +219,21 @@ impl<V: View> Inner<V> {
         tree.head = Some(head.clone());
         self.publisher.sequenced(head, tree.edge.clone());
         Ok(())
+    }
+
+    /// The entries from index `first` to the end of the sealed bundle that has the one before `end`; nothing if one of these bundles was given up.
+    fn sealed_bundles(&self, first: u64, end: u64) -> std::result::Result<Option<Vec<Bytes>>, StoreError> {
+        let (mut next, mut pieces) = (first, Vec::new());
+        while next < end {
+            let bundle = match self.view.bundle(next / WIDTH) {
+                // The leader pruned what this node has not read yet.
+                Err(StoreError::Pruned(_)) => return Ok(None),
+                read => read?,
+            };
+            pieces.push(framing::skip(&bundle, next % WIDTH).ok_or_else(malformed)?);
+            next = (next / WIDTH + 1) * WIDTH;
+        }
+        Ok(Some(pieces))
     }
 
     /// The tree of the sealed part, as far as `size`, a multiple of 256. Whether it is right shows once a signed root is reached from it.
@@ -236,6 +254,10 @@ impl<V: View> Inner<V> {
         let range = edge.compact_range().ok_or_else(|| damaged("the sealed tiles do not join".into()))?;
         Ok(Tree { head: None, range, edge, logged_at: LoggedAt::default() })
     }
+}
+
+fn malformed() -> StoreError {
+    StoreError::Damaged("the entries in the store are malformed".into())
 }
 
 impl FullObjects {
@@ -279,6 +301,17 @@ impl<V: View> LogReader for Replica<V> {
             None => self.0.view.bundle(bundle).map(Some),
         };
         bundle_at(&self.0.publisher.newest(), bundle, width, full)
+    }
+
+    /// As the store records it, once the published checkpoint covers the announcement.
+    async fn pruned(&self) -> Result<Option<PrunedNotice>> {
+        let gone = self.0.view.pruned().map_err(|error| unread(&error))?;
+        let notice = gone.map(|gone| PrunedNotice {
+            minimum: gone.minimum(),
+            announced: LeafIndex::new(gone.announced()),
+        });
+        let published = self.0.publisher.published();
+        Ok(notice.filter(|it| published.is_some_and(|newest| newest.size().contains(it.announced))))
     }
 }
 

@@ -56,6 +56,15 @@ impl Files {
         Ok(())
     }
 
+    /// Makes the names in a folder durable, if it is there.
+    pub(crate) fn settle_folder(&self, folder: &str) -> io::Result<()> {
+        let folder = self.root.join(folder);
+        if !folder.exists() {
+            return Ok(());
+        }
+        durable::sync_dir(&folder).map_err(|failed| failed.error)
+    }
+
     /// Replaces a file durably if it holds `expected`, or is missing when nothing is expected.
     pub(crate) fn swap(
         &self,

@@ -5,6 +5,7 @@
 //! <prefix>/tile/<L>/<N>               full tiles, C2SP tlog-tiles paths such as tile/0/x001/234
 //! <prefix>/tile/entries/<N>           full entry bundles
 //! <prefix>/tile/<L>/<N>.p/<W>         the partial tiles and bundles of published checkpoints
+//! <prefix>/pruned, pruned-bundles     of a log that gave up entries: where it announces that; which bundles stay
 //! ```
 //!
 //! A bucket or a CDN in front of it serves the log with no process of ours, and anyone audits the log from there.
@@ -30,6 +31,7 @@ mod head;
 mod metrics;
 mod pace;
 mod probe;
+mod pruning;
 mod publication;
 mod publisher;
 mod sealed;
@@ -40,6 +42,7 @@ pub use connect::ConnectError;
 pub use head::published;
 pub use pace::Pace;
 pub use probe::{Probe, RACERS, probe};
+pub use pruning::pruned;
 pub use publication::{Publication, Report};
 pub use publisher::{Publisher, PublisherStatus};
 pub use sealed::{Committed, ObjectSealed, check_conditions};

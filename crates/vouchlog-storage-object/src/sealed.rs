@@ -1,20 +1,22 @@
 //! The sealed part of a store on a bucket: an object for each full tile and each full bundle.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future, stream};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 use vouchlog_merkle::{EntryBundle, Hash, MAX_BUNDLE_LEN, TILE_WIDTH, Tile, TileId, TilePath, leaf_hash};
-use vouchlog_storage::{FileRange, Part, Sealed, StoreError};
+use vouchlog_storage::{FileRange, Part, Pruned, Sealed, StoreError};
 
 use crate::bucket::{Bucket, Content};
 use crate::driver::Driver;
 use crate::head::{self, PublishedHead};
 use crate::probe::{self, Probe};
+use crate::pruning::{self, FOLDER_PATIENCE, Record};
 
 /// Width of a full tile or bundle.
 const FULL: u16 = 256;
@@ -52,6 +54,8 @@ pub struct ObjectSealed {
     /// The next bundle to be sealed.
     next: Mutex<u64>,
     verified: Mutex<Verified>,
+    /// What was given up, as this process read or wrote it last.
+    record: RwLock<Option<Record>>,
 }
 
 /// What was read and compared with what it covers.
@@ -114,7 +118,10 @@ impl ObjectSealed {
 
     fn over(bucket: Bucket, driver: Driver, committed: Committed) -> Result<Self, StoreError> {
         let objects = Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByLength);
+        let recorded = bucket.clone();
+        let record = driver.run(OPENING_PATIENCE, async move { pruning::read(&recorded).await })?;
         let sealed = Self {
+            record: RwLock::new(record),
             bucket,
             driver,
             next: Mutex::new(committed.sealed / 256),
@@ -140,16 +147,39 @@ impl ObjectSealed {
     /// Reads an object as it is.
     fn read(&self, part: Part) -> Result<Bytes, StoreError> {
         let bucket = self.bucket.clone();
-        self.driver.run(self.bucket.pace().read, async move { read(&bucket, part).await })
+        let found = self.driver.run(self.bucket.pace().read, async move { find(&bucket, part).await })?;
+        found.map_or_else(|| self.missing(part), Ok)
+    }
+
+    /// Why an object is not there: the leader may have given it up since this process looked.
+    fn missing<T>(&self, part: Part) -> Result<T, StoreError> {
+        if let Part::Bundle(bundle) = part {
+            self.read_record()?;
+            self.check_kept(bundle)?;
+        }
+        Err(missing(&self.bucket, part))
+    }
+
+    fn read_record(&self) -> Result<Option<Record>, StoreError> {
+        let bucket = self.bucket.clone();
+        let record = self.driver.run(self.bucket.pace().read, async move { pruning::read(&bucket).await })?;
+        self.record.write().clone_from(&record);
+        Ok(record)
+    }
+
+    fn check_kept(&self, bundle: u64) -> Result<(), StoreError> {
+        self.record.read().as_ref().map_or(Ok(()), |record| record.pruned.check_kept(bundle))
     }
 
     /// A bundle and its tile, which must agree: what is served is what the tree covers.
     fn pair(&self, bundle: u64) -> Result<(Bytes, Bytes), StoreError> {
+        self.check_kept(bundle)?;
         let id = TileId { level: 0, index: bundle };
         let bucket = self.bucket.clone();
         let (bytes, tile) = self.driver.run(self.bucket.pace().read, async move {
-            future::try_join(read(&bucket, Part::Bundle(bundle)), read(&bucket, Part::Tile(id))).await
+            future::try_join(find(&bucket, Part::Bundle(bundle)), read(&bucket, Part::Tile(id))).await
         })?;
+        let bytes = bytes.map_or_else(|| self.missing(Part::Bundle(bundle)), Ok)?;
         if !is_bundle_of(&bytes, &tile) {
             return Err(StoreError::Damaged(format!(
                 "the entries in {} and their hashes in {} do not agree: one of them is damaged",
@@ -228,19 +258,26 @@ impl Sealed for ObjectSealed {
             return Ok(bytes);
         }
         if tile.level == 0 {
-            return self.pair(tile.index).map(|(_, tile)| tile);
+            match self.pair(tile.index) {
+                // No entries are left to compare it with; the tile above is, when it is read.
+                Err(StoreError::Pruned(_)) => {}
+                pair => return pair.map(|(_, tile)| tile),
+            }
         }
         let bytes = self.read(Part::Tile(tile))?;
         if bytes.len() != TILE_BYTES {
             let name = self.bucket.name(&path(Part::Tile(tile)));
             return Err(StoreError::Damaged(format!("{name} has {} bytes, not {TILE_BYTES}", bytes.len())));
         }
-        self.check_upper_tile(tile, &bytes)?;
+        if tile.level > 0 {
+            self.check_upper_tile(tile, &bytes)?;
+        }
         self.verified.lock().objects.insert(Part::Tile(tile), bytes.clone());
         Ok(bytes)
     }
 
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
+        self.check_kept(bundle)?;
         match self.cached(Part::Bundle(bundle)) {
             Some(bytes) => Ok(bytes),
             None => self.pair(bundle).map(|(bytes, _)| bytes),
@@ -253,6 +290,9 @@ impl Sealed for ObjectSealed {
     }
 
     fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        if let Part::Bundle(bundle) = part {
+            self.check_kept(bundle)?;
+        }
         self.read(part)
     }
 
@@ -262,6 +302,10 @@ impl Sealed for ObjectSealed {
     }
 
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        // What was given up does not come back.
+        if let Part::Bundle(bundle) = part {
+            self.check_kept(bundle)?;
+        }
         let (bucket, bytes) = (self.bucket.clone(), bytes.clone());
         {
             let mut verified = self.verified.lock();
@@ -273,6 +317,40 @@ impl Sealed for ObjectSealed {
         let patience = self.bucket.pace().write * 2;
         self.driver.run(patience, async move { bucket.replace(&path(part), &bytes).await })
     }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        self.record.read().as_ref().map(|record| record.pruned.clone())
+    }
+
+    fn reread_pruned(&self) -> Result<Option<Arc<Pruned>>, StoreError> {
+        Ok(self.read_record()?.map(|record| record.pruned))
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        let sealed = *self.next.lock() * TILE_WIDTH as u64;
+        let (bucket, pruned) = (self.bucket.clone(), pruned.clone());
+        let patience = self.bucket.pace().write * 2;
+        let record =
+            self.driver.run(patience, async move { pruning::record(&bucket, &pruned, sealed).await })?;
+        *self.record.write() = Some(record);
+        Ok(())
+    }
+
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        let Some(record) = self.record.read().clone() else { return Ok(0) };
+        let bucket = self.bucket.clone();
+        let removal = async move { pruning::remove(&bucket, record).await };
+        let (count, record) = self.driver.run(FOLDER_PATIENCE, removal)?;
+        *self.record.write() = Some(record);
+        Ok(count)
+    }
+
+    /// By the checkpoint in the bucket.
+    fn shows(&self, index: u64) -> Result<bool, StoreError> {
+        let bucket = self.bucket.clone();
+        let stated = self.driver.run(self.bucket.pace().read, async move { head::stated(&bucket).await })?;
+        Ok(stated.is_some_and(|stated| stated.head.size.get() > index))
+    }
 }
 
 /// The path of a full tile or bundle below the prefix (C2SP tlog-tiles).
@@ -283,15 +361,20 @@ fn path(part: Part) -> String {
     }
 }
 
-async fn read(bucket: &Bucket, part: Part) -> Result<Bytes, StoreError> {
-    let (path, limit) = match part {
-        Part::Tile(_) => (path(part), TILE_BYTES),
-        Part::Bundle(_) => (path(part), MAX_BUNDLE_LEN),
+async fn find(bucket: &Bucket, part: Part) -> Result<Option<Bytes>, StoreError> {
+    let limit = match part {
+        Part::Tile(_) => TILE_BYTES,
+        Part::Bundle(_) => MAX_BUNDLE_LEN,
     };
-    let found = bucket.get(&path, limit).await?;
-    found
-        .map(|found| found.bytes)
-        .ok_or_else(|| StoreError::Damaged(format!("{} is missing", bucket.name(&path))))
+    Ok(bucket.get(&path(part), limit).await?.map(|found| found.bytes))
+}
+
+async fn read(bucket: &Bucket, part: Part) -> Result<Bytes, StoreError> {
+    find(bucket, part).await?.ok_or_else(|| missing(bucket, part))
+}
+
+fn missing(bucket: &Bucket, part: Part) -> StoreError {
+    StoreError::Damaged(format!("{} is missing", bucket.name(&path(part))))
 }
 
 /// Whether these bytes are the 256 entries whose hashes the tile holds.
@@ -350,6 +433,12 @@ async fn is_of(bucket: &Bucket, origin: &str, committed: Committed) -> Result<()
         && head.size.get() > committed.size
     {
         return Err(older(format!("the checkpoint in {} has {} entries", bucket.url(), head.size)));
+    }
+    if let Some(record) = pruning::read(bucket).await?
+        && record.pruned.announced() >= committed.size
+    {
+        let announced = record.pruned.announced();
+        return Err(older(format!("the log in {} gave up entries, as its entry {announced} announces", bucket.url())));
     }
     // What is sealed was committed before.
     let next = path(Part::Bundle(committed.size / 256));

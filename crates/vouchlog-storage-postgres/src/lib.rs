@@ -1,7 +1,7 @@
 //! The store in PostgreSQL, for a log that has outgrown one machine.
 //!
 //! ```text
-//! vouchlog_log      origin, format, where the sealed part is
+//! vouchlog_log      origin, format, where the sealed part is, which entries were given up
 //! vouchlog_lease    who leads the log: holder, epoch, last renewal, the newest checkpoints it has shown
 //! vouchlog_head     epoch, size, root, number of commits, sealed size, mark of a move: the fence of every commit
 //! vouchlog_tail     entries that are not sealed, at most 256 KiB a row
@@ -36,6 +36,7 @@ mod metrics;
 mod moving;
 mod notices;
 mod outcome;
+mod pruning;
 mod schema;
 mod sealed;
 mod settings;
@@ -49,10 +50,10 @@ pub use lease::{LEASE_TTL, Leader, Lease, RENEW_EVERY};
 pub use living::PostgresLiving;
 pub use location::Location;
 pub use metrics::LeaseMetrics;
-pub use moving::{Resident, find_log, leave, open_sealed, prepare_arrival, settle};
+pub use moving::{Resident, find_log, leave, open_sealed, prepare_arrival, read_log, settle};
 pub use schema::no_log;
 pub use sealed::PostgresSealed;
 pub use settings::{Finding, Settings, Severity};
 pub use store::{Options, PostgresStore, Takeover, open, open_with};
-pub use view::PostgresView;
+pub use view::{PostgresView, pruned};
 pub use witness::PostgresWitnessStore;

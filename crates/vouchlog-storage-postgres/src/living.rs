@@ -20,10 +20,11 @@ use crate::database::{Database, QUERY_PATIENCE, Use};
 use crate::lease::{self, LEASE_TTL, Lease};
 use crate::notices::Notices;
 use crate::outcome::{is_rejection, late, signed, words};
+use crate::sealed::PostgresSealed;
 use crate::signed::Signed;
 
 /// How long reading a log at its start may take.
-const LOAD_PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const LOAD_PATIENCE: Duration = Duration::from_secs(120);
 /// How long a claim may take, the first one and those that settle a commit's outcome.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(6);
 /// A commit that was certainly not made is sent once more if its connection was lost within this time.
@@ -42,7 +43,7 @@ pub struct PostgresLiving {
     lease: Arc<Lease>,
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// The epoch of the head row, for those who do not wait for a commit.
-    epoch: AtomicI64,
+    epoch: Arc<AtomicI64>,
     writer: Mutex<Writer>,
     /// Why nothing is written any more.
     stopped: Mutex<Option<Stopped>>,
@@ -99,7 +100,7 @@ impl PostgresLiving {
             notices: Notices::new(),
             lease: Arc::new(Lease::new()),
             keeper: Mutex::default(),
-            epoch: AtomicI64::new(0),
+            epoch: Arc::default(),
             writer: Mutex::new(Writer { connection: None, tenure: Epoch::default(), fence }),
             stopped: Mutex::default(),
             signed,
@@ -127,6 +128,11 @@ impl PostgresLiving {
         self.keep_lease()?;
         let size = head.map_or(0, |head| head.size.get());
         Ok((writer.tenure, Extent { size, sealed }))
+    }
+
+    /// The sealed part of the log, if it is in the same database.
+    pub(crate) fn sealed_here(&self) -> Result<PostgresSealed, StoreError> {
+        PostgresSealed::open_for_leading(self.database.clone(), self.log, self.epoch.clone())
     }
 
     /// The lease on the log.

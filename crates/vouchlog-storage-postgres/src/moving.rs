@@ -1,21 +1,25 @@
 //! A log that is moved from or to a database. The mark of a move is in the fence's own row, so that every claim of the log meets it.
 
 use sqlx::Row as _;
-use vouchlog_storage::{Move, Residence, Sealed, Sealing, StoreError};
+use vouchlog_storage::{Checkpoints, Loaded, Move, Residence, Sealed, Sealing, StoreError};
 
+use crate::contents::read_all;
 use crate::database::{Database, QUERY_PATIENCE};
-use crate::living::PostgresLiving;
+use crate::living::{LOAD_PATIENCE, PostgresLiving};
 use crate::outcome::unsigned;
-use crate::schema::{self, NewLog};
+use crate::schema::{self, CHECKPOINTS_VERSION, NewLog};
 use crate::sealed::PostgresSealed;
 use crate::settings::Settings;
 use crate::store::SEALED_HERE;
+use crate::view::checkpoints;
 
 /// A log in a database, as any process sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resident {
     log: i32,
+    /// The version of the tables.
+    version: i64,
     /// Its name.
     pub origin: String,
     /// The URL of the object store with its sealed part, if that is not in the database.
@@ -37,28 +41,28 @@ pub fn find_log(database: &Database, origin: Option<&str>) -> Result<Option<Resi
     let rows = database.query(QUERY_PATIENCE, move |connection| {
         let wanted = wanted.clone();
         Box::pin(async move {
-            if schema::version(connection).await? == 0 {
-                return Ok(Ok(Vec::new()));
-            }
-            // Tables of an older version have no marks.
-            if let Err(error) = schema::migrate(connection, false).await? {
+            let version = schema::version(connection).await?;
+            if let Err(error) = schema::check_known(version) {
                 return Ok(Err(error));
             }
             let mut rows = Vec::new();
             for (origin, row) in schema::find(connection, wanted.as_deref()).await? {
-                let head =
-                    sqlx::query("SELECT coalesce(size, 0), sealed, move FROM vouchlog_head WHERE log = $1");
+                // Tables of an older version have no marks. Nothing is changed here, so they stay as they are.
+                let head = sqlx::query(
+                    "SELECT coalesce(size, 0), sealed, coalesce(to_jsonb(h) ->> 'move', '') FROM vouchlog_head h WHERE log = $1",
+                );
                 let head = head.bind(row.log).fetch_one(&mut *connection).await?;
                 let (size, sealed, mark): (i64, i64, String) =
                     (head.try_get(0)?, head.try_get(1)?, head.try_get(2)?);
-                rows.push((origin, row, size, sealed, mark));
+                rows.push((origin, row, size, sealed, mark, version));
             }
             Ok(Ok(rows))
         })
     })??;
-    let mut found = rows.into_iter().map(|(origin, row, size, sealed, mark)| {
+    let mut found = rows.into_iter().map(|(origin, row, size, sealed, mark, version)| {
         Ok(Resident {
             log: row.log,
+            version,
             origin,
             objects: (row.sealed_in != SEALED_HERE).then_some(row.sealed_in),
             residence: mark.parse()?,
@@ -75,8 +79,27 @@ pub fn find_log(database: &Database, origin: Option<&str>) -> Result<Option<Resi
 }
 
 /// The sealed part of a log in the same database, for reading it beside its leader.
-pub fn open_sealed(database: &Database, log: &Resident) -> PostgresSealed {
-    PostgresSealed::new(database.clone(), log.log)
+///
+/// # Errors
+/// [`StoreError`] when the database does not respond, or what it gave up cannot be read.
+pub fn open_sealed(database: &Database, log: &Resident) -> Result<PostgresSealed, StoreError> {
+    PostgresSealed::open(database.clone(), log.log)
+}
+
+/// What the rows of a log hold, and the newest checkpoints that its leader has shown: for looking at it beside its leader.
+///
+/// # Errors
+/// [`StoreError`] when the database does not respond, or what it holds cannot be read.
+pub fn read_log(database: &Database, log: &Resident) -> Result<(Option<Loaded>, Checkpoints), StoreError> {
+    let number = log.log;
+    // The checkpoints first: what is read afterwards has no fewer entries.
+    let checkpoints = match log.version < CHECKPOINTS_VERSION {
+        true => Checkpoints::default(),
+        false => checkpoints(database, number)?,
+    };
+    let contents =
+        database.query(LOAD_PATIENCE, move |connection| Box::pin(read_all(connection, number)))?;
+    Ok((contents.loaded()?, checkpoints))
 }
 
 /// Makes the log `origin`, which the database does not hold, as the destination of a move; its sealed part will be in the object store

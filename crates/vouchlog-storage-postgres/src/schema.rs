@@ -29,11 +29,30 @@ fn steps() -> Vec<Migration> {
         ("store", include_str!("../migrations/0001_store.sql")),
         ("moving", include_str!("../migrations/0002_moving.sql")),
         ("checkpoints", include_str!("../migrations/0003_checkpoints.sql")),
+        ("pruning", include_str!("../migrations/0004_pruning.sql")),
     ];
     let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {
         Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
     (1..).zip(steps).map(step).collect()
+}
+
+fn newest(steps: &[Migration]) -> i64 {
+    i64::try_from(steps.len()).unwrap_or(i64::MAX)
+}
+
+/// That this program knows the tables of a version.
+///
+/// # Errors
+/// [`StoreError::Foreign`] for those of a newer program.
+pub(crate) fn check_known(version: i64) -> Result<(), StoreError> {
+    let newest = newest(&steps());
+    if version > newest {
+        return Err(StoreError::Foreign(format!(
+            "the tables in the database have version {version}, and this program knows versions up to {newest}: use a newer program"
+        )));
+    }
+    Ok(())
 }
 
 /// The version of the tables in a database; 0 when there are none.
@@ -53,14 +72,11 @@ pub(crate) async fn migrate(
     may_create: bool,
 ) -> sqlx::Result<Result<(), StoreError>> {
     let (found, steps) = (version(connection).await?, steps());
-    let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    if found == newest {
+    if found == newest(&steps) {
         return Ok(Ok(()));
     }
-    if found > newest {
-        return Ok(Err(StoreError::Foreign(format!(
-            "the tables in the database have version {found}, and this program knows versions up to {newest}: use a newer program"
-        ))));
+    if let Err(error) = check_known(found) {
+        return Ok(Err(error));
     }
     if found == 0 && !may_create {
         return Ok(Err(no_log()));

@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 use sqlx::Row as _;
 use vouchlog_merkle::{TileId, leaf_hash};
-use vouchlog_storage::{FileRange, Part, Sealed, StoreError, framing};
+use vouchlog_storage::{FileRange, Part, Pruned, Sealed, StoreError, framing};
 
 use crate::database::{Database, QUERY_PATIENCE};
-use crate::outcome::signed;
+use crate::outcome::{damaged, signed, unsigned};
+use crate::pruning::{self, Claim};
 
 /// Bytes sent in one statement.
 const STATEMENT_BYTES: usize = 8 * 1024 * 1024;
@@ -26,6 +28,18 @@ pub struct PostgresSealed {
     database: Database,
     log: i32,
     cache: Mutex<Cache<Part, Bytes, Weight>>,
+    /// The epoch of the leader's claim. Without one, this process only reads.
+    epoch: Option<Arc<AtomicI64>>,
+    pruned: RwLock<Option<Arc<Pruned>>>,
+    /// The bundle from which on those that were given up may still be there.
+    removal: Mutex<u64>,
+}
+
+/// What a log has given up, and what it may give up.
+struct Record {
+    text: Option<String>,
+    pruned: Option<Arc<Pruned>>,
+    sealed: u64,
 }
 
 #[derive(Clone)]
@@ -47,10 +61,60 @@ fn key(part: Part) -> (i16, i64) {
 }
 
 impl PostgresSealed {
-    pub(crate) fn new(database: Database, log: i32) -> Self {
+    /// For reading beside the leader.
+    pub(crate) fn open(database: Database, log: i32) -> Result<Self, StoreError> {
+        Self::with_epoch(database, log, None)
+    }
+
+    /// For the leader, whose claims move its epoch.
+    pub(crate) fn open_for_leading(
+        database: Database,
+        log: i32,
+        epoch: Arc<AtomicI64>,
+    ) -> Result<Self, StoreError> {
+        Self::with_epoch(database, log, Some(epoch))
+    }
+
+    fn with_epoch(
+        database: Database,
+        log: i32,
+        epoch: Option<Arc<AtomicI64>>,
+    ) -> Result<Self, StoreError> {
         // A tile has 8 KiB, a bundle rarely less.
         let items = usize::try_from(CACHE_BYTES / 8192).unwrap_or(usize::MAX);
-        Self { database, log, cache: Mutex::new(Cache::with_weighter(items, CACHE_BYTES, Weight)) }
+        let cache = Mutex::new(Cache::with_weighter(items, CACHE_BYTES, Weight));
+        let (pruned, removal) = (RwLock::default(), Mutex::new(0));
+        let sealed = Self { database, log, cache, epoch, pruned, removal };
+        sealed.read_record()?;
+        Ok(sealed)
+    }
+
+    /// Reads what was given up.
+    fn read_record(&self) -> Result<Record, StoreError> {
+        let log = self.log;
+        let (text, sealed) = self
+            .database
+            .query(QUERY_PATIENCE, move |connection| Box::pin(pruning::read(connection, log)))?;
+        let read = |text: &str| {
+            Pruned::parse(text).ok_or_else(|| damaged("the record of the entries that were given up"))
+        };
+        let pruned = text.as_deref().map(read).transpose()?.map(Arc::new);
+        self.pruned.write().clone_from(&pruned);
+        Ok(Record { text, pruned, sealed: unsigned(sealed, "the sealed size")? })
+    }
+
+    fn check_kept(&self, bundle: u64) -> Result<(), StoreError> {
+        self.pruned.read().as_ref().map_or(Ok(()), |pruned| pruned.check_kept(bundle))
+    }
+
+    /// This process's claim.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if it only reads.
+    fn claim(&self) -> Result<Claim, StoreError> {
+        let epoch = self.epoch.as_ref().map(|epoch| epoch.load(Ordering::Relaxed));
+        let epoch = epoch.ok_or_else(|| StoreError::Io("this process only reads the log".into()))?;
+        Ok(Claim { log: self.log, epoch })
     }
 
     fn write(&self, objects: Vec<Object>, replaces: bool) -> Result<(), StoreError> {
@@ -88,8 +152,19 @@ impl PostgresSealed {
                 row.map(|row| row.try_get(0)).transpose()
             })
         })?;
-        let bytes = bytes.ok_or_else(|| StoreError::Damaged(format!("{part} is missing in the database")))?;
-        Ok(bytes.into())
+        match bytes {
+            Some(bytes) => Ok(bytes.into()),
+            None => self.missing(part),
+        }
+    }
+
+    /// Why an object is not there: the leader may have given it up since this process looked.
+    fn missing<T>(&self, part: Part) -> Result<T, StoreError> {
+        if let Part::Bundle(bundle) = part {
+            self.read_record()?;
+            self.check_kept(bundle)?;
+        }
+        Err(StoreError::Damaged(format!("{part} is missing in the database")))
     }
 
     fn get(&self, part: Part) -> Result<Bytes, StoreError> {
@@ -125,6 +200,7 @@ impl Sealed for PostgresSealed {
 
     /// What is read from the database is compared with the tile over it.
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
+        self.check_kept(bundle)?;
         let part = Part::Bundle(bundle);
         if let Some(bytes) = self.cache.lock().get(&part) {
             return Ok(bytes.clone());
@@ -145,6 +221,9 @@ impl Sealed for PostgresSealed {
     }
 
     fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        if let Part::Bundle(bundle) = part {
+            self.check_kept(bundle)?;
+        }
         self.fetch(part)
     }
 
@@ -155,11 +234,74 @@ impl Sealed for PostgresSealed {
     }
 
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        // What was given up does not come back.
+        if let Part::Bundle(bundle) = part {
+            self.check_kept(bundle)?;
+        }
         let (level, index) = key(part);
         self.write(vec![(level, index, bytes.clone())], true)?;
         self.cache.lock().remove(&part);
         Ok(())
     }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        self.pruned.read().clone()
+    }
+
+    fn reread_pruned(&self) -> Result<Option<Arc<Pruned>>, StoreError> {
+        Ok(self.read_record()?.pruned)
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        let (claim, record) = (self.claim()?, self.read_record()?);
+        pruned.check(record.sealed, record.pruned.as_deref())?;
+        let (before, text) = (record.text, pruned.to_text());
+        let is_recorded = self.database.query(QUERY_PATIENCE, move |connection| {
+            let (before, text) = (before.clone(), text.clone());
+            Box::pin(async move { pruning::record(connection, claim, before.as_deref(), &text).await })
+        })?;
+        if !is_recorded {
+            return Err(claimed_again());
+        }
+        *self.pruned.write() = Some(Arc::new(pruned.clone()));
+        *self.removal.lock() = 0;
+        Ok(())
+    }
+
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        let (Some(pruned), claim) = (Sealed::pruned(self), self.claim()?) else { return Ok(0) };
+        let mut removal = self.removal.lock();
+        loop {
+            let range = (*removal, pruned.minimum() / 256);
+            let page = self.database.query(QUERY_PATIENCE, move |connection| {
+                Box::pin(pruning::page(connection, claim.log, range))
+            })?;
+            let Some((last, _)) = page.last().copied() else { return Ok(0) };
+            let is_removed =
+                |(index, _): &(i64, i64)| u64::try_from(*index).is_ok_and(|bundle| pruned.has_removed(bundle));
+            let batch = pruning::batch(&page.into_iter().filter(is_removed).collect::<Vec<_>>());
+            // Bundles that stay are passed over.
+            let Some(end) = batch.last().copied() else {
+                *removal = unsigned(last, "a bundle")? + 1;
+                continue;
+            };
+            let (count, batch) = (batch.len() as u64, Arc::new(batch));
+            let is_removed = self.database.query(QUERY_PATIENCE, move |connection| {
+                let batch = batch.clone();
+                Box::pin(async move { pruning::remove(connection, claim, &batch).await })
+            })?;
+            if !is_removed {
+                return Err(claimed_again());
+            }
+            *removal = unsigned(end, "a bundle")? + 1;
+            return Ok(count);
+        }
+    }
+}
+
+/// Another process claimed the log, or this one did once more: the next attempt knows.
+fn claimed_again() -> StoreError {
+    StoreError::Io("the log was claimed again meanwhile".into())
 }
 
 /// Whether a tile has the hashes of a bundle's entries.

@@ -73,7 +73,7 @@ impl Options {
 /// [`StoreError::Leased`] while another process leads the log; [`StoreError::Foreign`] for a database without the log, one whose settings
 /// would lose entries, or tables of a newer version; [`StoreError::Damaged`] if this node signed more than the database holds.
 pub fn open(database: &Database, origin: &str, options: Options) -> Result<PostgresStore, StoreError> {
-    let sealed = |log: i32, _: Extent| Ok(PostgresSealed::new(database.clone(), log));
+    let sealed = |living: &PostgresLiving, _: Extent| living.sealed_here();
     open_as(database, origin, options, (SEALED_HERE, sealed))
 }
 
@@ -89,14 +89,15 @@ pub fn open_with<S: Sealed>(
     name: &str,
     make: impl FnOnce(u64, u64) -> Result<S, StoreError>,
 ) -> Result<Sealing<PostgresLiving, S>, StoreError> {
-    open_as(database, origin, options, (name, |_, extent: Extent| make(extent.size, extent.sealed)))
+    let sealed = |_: &PostgresLiving, extent: Extent| make(extent.size, extent.sealed);
+    open_as(database, origin, options, (name, sealed))
 }
 
 fn open_as<S: Sealed>(
     database: &Database,
     origin: &str,
     options: Options,
-    (name, make): (&str, impl FnOnce(i32, Extent) -> Result<S, StoreError>),
+    (name, make): (&str, impl FnOnce(&PostgresLiving, Extent) -> Result<S, StoreError>),
 ) -> Result<Sealing<PostgresLiving, S>, StoreError> {
     Settings::read(database)?.check()?;
     let signed = Signed::open(options.memory.as_deref())?;
@@ -118,7 +119,7 @@ fn open_as<S: Sealed>(
     });
     // Claimed before the sealed part is opened, so that no former leader seals meanwhile; joining the parts claims once more.
     let extent = living.claim_first()?;
-    let sealed = make(row.log, extent)?;
+    let sealed = make(&living, extent)?;
     Sealing::start(living, sealed)
 }
 

@@ -2,12 +2,13 @@
 //! for no lock and keep no commit waiting.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sqlx::{Connection as _, Executor as _, Row as _};
 use vouchlog_merkle::TileId;
-use vouchlog_storage::{Checkpoints, Sealed, StoreError, Unsealed, View, framing};
+use vouchlog_storage::{Checkpoints, Pruned, Sealed, StoreError, Unsealed, View, framing};
 
 use crate::database::{Database, QUERY_PATIENCE};
 use crate::outcome::{damaged, signed, unsigned};
@@ -33,7 +34,7 @@ impl PostgresView {
     /// sealed part is elsewhere.
     pub fn open(database: &Database, origin: &str) -> Result<Self, StoreError> {
         let row = find(database, origin, SEALED_HERE)?;
-        let sealed = Box::new(PostgresSealed::new(database.clone(), row.log));
+        let sealed = Box::new(PostgresSealed::open(database.clone(), row.log)?);
         Ok(Self { database: database.clone(), log: row.log, sealed })
     }
 
@@ -80,20 +81,38 @@ fn find(database: &Database, origin: &str, sealed_in: &str) -> Result<LogRow, St
     Ok(row)
 }
 
+/// The newest checkpoints that the leader of a log has shown.
+pub(crate) fn checkpoints(database: &Database, log: i32) -> Result<Checkpoints, StoreError> {
+    let (signed, published, size) = database.query(QUERY_PATIENCE, move |connection| {
+        Box::pin(async move {
+            let shown = sqlx::query(
+                "SELECT l.signed, l.published, coalesce(h.size, 0)
+                 FROM vouchlog_lease l JOIN vouchlog_head h USING (log) WHERE l.log = $1",
+            );
+            let row = shown.bind(log).fetch_one(connection).await?;
+            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get::<i64, _>(2)?))
+        })
+    })?;
+    Ok(Checkpoints { signed, published, committed: unsigned(size, "the size")? })
+}
+
+/// What the log `origin` has given up, if its sealed part is in the database and it gave up anything. Nothing is written.
+///
+/// # Errors
+/// [`StoreError`] when the database does not hold the log or does not respond.
+pub fn pruned(database: &Database, origin: &str) -> Result<Option<Arc<Pruned>>, StoreError> {
+    let wanted = origin.to_owned();
+    let found = database.query(QUERY_PATIENCE, move |connection| {
+        let wanted = wanted.clone();
+        Box::pin(async move { schema::find(connection, Some(&wanted)).await })
+    })?;
+    let (_, row) = found.into_iter().next().ok_or_else(schema::no_log)?;
+    Ok(PostgresSealed::open(database.clone(), row.log)?.pruned())
+}
+
 impl View for PostgresView {
     fn checkpoints(&self) -> Result<Checkpoints, StoreError> {
-        let log = self.log;
-        let (signed, published, size) = self.database.query(QUERY_PATIENCE, move |connection| {
-            Box::pin(async move {
-                let shown = sqlx::query(
-                    "SELECT l.signed, l.published, coalesce(h.size, 0)
-                     FROM vouchlog_lease l JOIN vouchlog_head h USING (log) WHERE l.log = $1",
-                );
-                let row = shown.bind(log).fetch_one(connection).await?;
-                Ok((row.try_get(0)?, row.try_get(1)?, row.try_get::<i64, _>(2)?))
-            })
-        })?;
-        Ok(Checkpoints { signed, published, committed: unsigned(size, "the size")? })
+        checkpoints(&self.database, self.log)
     }
 
     fn unsealed(&self, first: u64) -> Result<Unsealed, StoreError> {
@@ -143,6 +162,10 @@ impl View for PostgresView {
 
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
         self.sealed.bundle(bundle)
+    }
+
+    fn pruned(&self) -> Result<Option<Arc<Pruned>>, StoreError> {
+        self.sealed.reread_pruned()
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use vouchlog_ledger::{Folder, LedgerError, TwoSlots, survey};
 use vouchlog_merkle::TreeHead;
-use vouchlog_storage::{FileRange, StoreError};
+use vouchlog_storage::{FileRange, Loaded, StoreError};
 
 use crate::book::{Book, PURPOSE};
 use crate::contents::Contents;
@@ -43,6 +43,10 @@ pub struct Examined {
     pub head: Option<TreeHead>,
     /// The URL of the object store that has the sealed part, which was not examined.
     pub objects: Option<String>,
+    /// What the living part holds, if the sealed part is in an object store.
+    pub living: Option<Loaded>,
+    /// The newest head that the log signed, as far as it remembers one.
+    pub signed: Option<TreeHead>,
     /// The lookup index, if there is one and it is whole.
     pub index: Option<RunIndex>,
     /// What is wrong with FORMAT, SIGNED, the ledger, sled or the lookup index.
@@ -86,16 +90,29 @@ pub fn examine(dir: &Path) -> Result<Option<Examined>, StoreError> {
     let contents = look.compare(ledger, sled);
     let head = contents.as_ref().and_then(|contents| contents.head);
     let objects = stamp.as_ref().and_then(|stamp| stamp.elsewhere.clone());
-    let store = match &objects {
-        None => contents.map(|contents| look.store(contents, signed)),
-        Some(_) => None,
+    let (store, living) = match &objects {
+        None => (contents.map(|contents| look.store(contents, signed)), None),
+        Some(_) => (None, contents.and_then(|contents| contents.loaded().ok().flatten())),
     };
     if store.is_none() && is_begun && objects.is_none() {
         look.left_out.push("sealed/: no copy of the living part shows its expected size".into());
     }
     let Look { running, damages, left_out, notes, .. } = look;
     let origin = stamp.map(|stamp| stamp.origin);
-    Ok(Some(Examined { origin, running, store, head, objects, index, damages, left_out, notes, scratch }))
+    Ok(Some(Examined {
+        origin,
+        running,
+        store,
+        head,
+        objects,
+        living,
+        signed,
+        index,
+        damages,
+        left_out,
+        notes,
+        scratch,
+    }))
 }
 
 /// Whether FORMAT begins as that of every version does.
@@ -121,7 +138,10 @@ impl Lock {
 }
 
 /// Whether a process has the store in `dir` open.
-pub(crate) fn is_running(dir: &Path) -> Result<bool, StoreError> {
+///
+/// # Errors
+/// [`StoreError::Io`] when its lock cannot be tested.
+pub fn is_running(dir: &Path) -> Result<bool, StoreError> {
     Ok(Lock::test(dir)?.is_none())
 }
 

@@ -59,7 +59,7 @@ pub mod parts {
 
 pub use backup::{Backup, backup};
 pub use damage::Damage;
-pub use examine::{Examined, examine};
+pub use examine::{Examined, examine, is_running};
 pub use index::{IndexUse, RunIndex};
 pub use living::SledLiving;
 pub use options::Options;

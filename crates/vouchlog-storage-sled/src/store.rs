@@ -251,6 +251,14 @@ impl Store for SledStore {
         self.parts.prune(pruned)
     }
 
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        self.parts.remove_pruned()
+    }
+
+    fn shows(&self, index: u64) -> Result<bool, StoreError> {
+        self.parts.shows(index)
+    }
+
     fn impediment(&self) -> Option<String> {
         self.parts.impediment()
     }

@@ -113,9 +113,24 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// The entries that were given up, as it is recorded now: another process may have given up more.
+    fn reread_pruned(&self) -> Result<Option<Arc<Pruned>>, StoreError> {
+        Ok(self.pruned())
+    }
+
     /// Gives up entries that were put; see [`Store::prune`](crate::Store::prune).
     fn prune(&self, _pruned: &Pruned) -> Result<(), StoreError> {
         Err(StoreError::Io("the store of the sealed part cannot give up entries".into()))
+    }
+
+    /// Removes some of what was given up; see [`Store::remove_pruned`](crate::Store::remove_pruned).
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    /// Whether readers of this part can see an entry; see [`Store::shows`](crate::Store::shows).
+    fn shows(&self, _index: u64) -> Result<bool, StoreError> {
+        Ok(true)
     }
 }
 
@@ -152,7 +167,19 @@ impl<S: Sealed + ?Sized> Sealed for Arc<S> {
         (**self).pruned()
     }
 
+    fn reread_pruned(&self) -> Result<Option<Arc<Pruned>>, StoreError> {
+        (**self).reread_pruned()
+    }
+
     fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
         (**self).prune(pruned)
+    }
+
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        (**self).remove_pruned()
+    }
+
+    fn shows(&self, index: u64) -> Result<bool, StoreError> {
+        (**self).shows(index)
     }
 }

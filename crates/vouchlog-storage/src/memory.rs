@@ -225,13 +225,11 @@ impl Store for MemoryStore {
     }
 
     fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
-        let mut disk = self.disk.lock();
-        let is_possible = disk.pruned.as_ref().is_none_or(|earlier| pruned.continues(earlier))
-            && !pruned.has_removed((disk.sealed / 256).saturating_sub(1))
-            && pruned.minimum() <= disk.sealed;
-        if !is_possible {
-            return Err(StoreError::Io("these entries cannot be given up".into()));
+        if *self.closed.lock() {
+            return Err(StoreError::Io("the store is closed".into()));
         }
+        let mut disk = self.disk.lock();
+        pruned.check(disk.sealed, disk.pruned.as_deref())?;
         disk.pruned = Some(Arc::new(pruned.clone()));
         self.bundles.write().retain(|bundle, _| !pruned.has_removed(*bundle));
         Ok(())

@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 
 use vouchlog_merkle::{TILE_WIDTH, sha256};
 
+use crate::StoreError;
+
 const TITLE: &str = "vouchlog pruned 1";
 const WIDTH: u64 = TILE_WIDTH as u64;
 
@@ -54,11 +56,40 @@ impl Pruned {
         bundle < self.minimum / WIDTH && self.kept.binary_search(&bundle).is_err()
     }
 
+    /// The bundles from `first` on that were given up, ascending.
+    pub fn removed_from(&self, first: u64) -> impl Iterator<Item = u64> + '_ {
+        (first..self.minimum / WIDTH).filter(|bundle| self.has_removed(*bundle))
+    }
+
     /// Whether everything that `earlier` gave up is given up, so that no removed entry would have to come back.
     pub fn continues(&self, earlier: &Self) -> bool {
         let is_kept_before = |bundle: &u64| earlier.kept.binary_search(bundle).is_ok();
         let below = self.kept.iter().take_while(|bundle| **bundle < earlier.minimum / WIDTH);
         self.minimum >= earlier.minimum && below.into_iter().all(is_kept_before)
+    }
+
+    /// Whether a log with this many sealed entries, which gave up `earlier`, can give up this.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], with what would be lost or would have to come back.
+    pub fn check(&self, sealed: u64, earlier: Option<&Self>) -> Result<(), StoreError> {
+        let refused = |what: &str| Err(StoreError::Io(format!("these entries cannot be given up: {what}")));
+        let last = (sealed / WIDTH).checked_sub(1);
+        if self.minimum > sealed || last.is_some_and(|last| self.has_removed(last)) {
+            return refused("the last sealed bundle stays");
+        }
+        if earlier.is_some_and(|earlier| !self.continues(earlier)) {
+            return refused("others were given up before, which would have to come back");
+        }
+        Ok(())
+    }
+
+    /// The error of reading a bundle that was given up.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] if it was.
+    pub fn check_kept(&self, bundle: u64) -> Result<(), StoreError> {
+        if self.has_removed(bundle) { Err(StoreError::Pruned(self.minimum)) } else { Ok(()) }
     }
 
     /// As a store keeps it.

@@ -209,11 +209,21 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
         if pruned.minimum() > self.sealed_size() {
             return Err(StoreError::Io(format!("entries below {} are not all sealed", pruned.minimum())));
         }
+        self.shared.may_prune()?;
         self.shared.sealed.prune(pruned).inspect_err(|error| {
             if matches!(error, StoreError::Unsynced(_)) {
                 self.shared.report(error);
             }
         })
+    }
+
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        self.shared.may_prune()?;
+        self.shared.sealed.remove_pruned()
+    }
+
+    fn shows(&self, index: u64) -> Result<bool, StoreError> {
+        self.shared.sealed.shows(index)
     }
 
     fn impediment(&self) -> Option<String> {
@@ -290,6 +300,15 @@ impl<L: Living, S: Sealed> Shared<L, S> {
             if self.changed.wait_until(&mut control, deadline).timed_out() {
                 return Err("sealing cannot keep up with the commits".into());
             }
+        }
+    }
+
+    /// Refuses to give up entries where this process may not write any more: the next leader goes on.
+    fn may_prune(&self) -> Result<(), StoreError> {
+        let stopped = self.control.lock().stopped.clone();
+        match stopped.as_deref().or(self.living.tenure().obstacle()) {
+            Some(reason) => Err(StoreError::Io(reason.to_owned())),
+            None => Ok(()),
         }
     }
 

@@ -199,6 +199,18 @@ pub trait Store: Send + Sync + 'static {
         Err(StoreError::Io("this store cannot give up entries".into()))
     }
 
+    /// Removes a bounded number of the bundles that were given up, and returns how many; 0 once none is left. A store that removes them by
+    /// itself has nothing to do here. It may be repeated after any error, and goes on after a restart.
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    /// Whether each reader of the sealed part can see the entry at `index`. Where the sealed part is read without this process, such as in a
+    /// bucket, it needs a checkpoint there that covers the entry.
+    fn shows(&self, _index: u64) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     /// Why the store takes no commits at the moment, if so: for a readiness check.
     fn impediment(&self) -> Option<String>;
 
@@ -276,6 +288,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
         (**self).prune(pruned)
+    }
+
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        (**self).remove_pruned()
+    }
+
+    fn shows(&self, index: u64) -> Result<bool, StoreError> {
+        (**self).shows(index)
     }
 
     fn impediment(&self) -> Option<String> {

@@ -1,9 +1,11 @@
 //! A log as a process sees it that does not write it: a standby, which follows what its leader commits and signs.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use vouchlog_merkle::TileId;
 
-use crate::{StoreError, Tail};
+use crate::{Pruned, StoreError, Tail};
 
 /// The newest checkpoints that the leader of a log has shown, as notes that are not verified here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,5 +41,13 @@ pub trait View: Send + Sync + 'static {
     fn tile(&self, tile: TileId) -> Result<Bytes, StoreError>;
 
     /// A full entry bundle that is sealed.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] when it was given up.
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError>;
+
+    /// The entries that were given up.
+    fn pruned(&self) -> Result<Option<Arc<Pruned>>, StoreError> {
+        Ok(None)
+    }
 }

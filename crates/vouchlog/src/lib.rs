@@ -70,6 +70,8 @@ pub mod moving;
 pub mod objects;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(all(feature = "objects", feature = "postgres"))]
+pub mod pruning;
 #[cfg(feature = "vault")]
 pub mod vault;
 pub mod verify;

@@ -178,7 +178,7 @@ impl Moving {
             other => other.check(None).map_err(MoveError::Source)?,
         }
         // Its copy could not be verified from the first entry on.
-        if let Some(gone) = self.from.pruned().map_err(MoveError::Source)? {
+        if let Some(gone) = self.from.pruned(&seen, &self.security)? {
             return Err(MoveError::Source(StoreError::Pruned(gone)));
         }
         let mut run = Run { moving: self, origin: seen.origin.clone(), listener };

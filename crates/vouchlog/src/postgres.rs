@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use vouchlog_note::{Origin, VerifyingKey};
-use vouchlog_storage::{Store, StoreError};
+use vouchlog_storage::{Pruned, Store, StoreError};
 use vouchlog_storage_postgres::{Database, Location, Options, PostgresView, Takeover};
 
 pub use vouchlog_storage_postgres::{
@@ -92,6 +92,14 @@ impl Postgres {
     /// As [`Leader::ask_to_resign`].
     pub fn ask_to_resign(&self, origin: Option<&str>) -> Result<Option<Leader>, StoreError> {
         Leader::ask_to_resign(&self.database, origin)
+    }
+
+    /// The entries that the log `origin` has given up, if its sealed part is here. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database does not hold the log or does not respond.
+    pub fn pruned(&self, origin: &str) -> Result<Option<Arc<Pruned>>, StoreError> {
+        vouchlog_storage_postgres::pruned(&self.database, origin)
     }
 
     /// The server's settings, as far as a log depends on them. Blocks.

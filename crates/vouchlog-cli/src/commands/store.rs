@@ -2,7 +2,8 @@
 //! standby; giving up its old entries.
 
 use clap::Subcommand;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use vouchlog_storage::Pruned;
 
 use crate::output::{Outcome, Output};
 
@@ -77,6 +78,18 @@ impl Args {
             What::Prune(args) => tokio::task::spawn_blocking(move || args.run(output)).await?,
         }
     }
+}
+
+/// What a log has given up, in words.
+fn pruned_words(pruned: &Pruned) -> String {
+    format!("the minimum index is {}, as entry {} announces", pruned.minimum(), pruned.announced())
+}
+
+fn pruned_json(pruned: Option<&Pruned>) -> Value {
+    pruned.map_or(
+        Value::Null,
+        |pruned| json!({ "minimum": pruned.minimum(), "announced": pruned.announced() }),
+    )
 }
 
 impl CheckArgs {

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 /// How a request fails.
@@ -41,6 +42,7 @@ pub(crate) enum Operation {
     Create,
     Swap,
     Read,
+    Delete,
 }
 
 /// Which request fails, by its number from 0 and what it is.
@@ -156,7 +158,18 @@ impl ObjectStore for Faulty {
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.objects.delete_stream(paths)
+        let (plan, objects) = (self.plan.lock().clone(), self.objects.clone());
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let delete = move |path: Result<Path>| {
+            let (fault, objects) = (plan(number, Operation::Delete), objects.clone());
+            async move {
+                let path = path?;
+                fail_before(fault, &path).await?;
+                objects.delete(&path).await?;
+                if fault == Some(Fault::LostAnswer) { Err(failed("connection reset")) } else { Ok(path) }
+            }
+        };
+        Box::pin(paths.then(delete))
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -8,6 +8,7 @@ mod faults;
 mod faulty;
 mod opening;
 mod pair;
+mod pruning;
 mod publishing;
 #[path = "../../../vouchlog-storage-sled/tests/store/synthetic.rs"]
 #[allow(dead_code, reason = "the store of that crate opens directories without objects")]

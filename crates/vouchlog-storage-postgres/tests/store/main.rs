@@ -11,6 +11,7 @@ mod moving;
 mod objects;
 mod opening;
 mod proxy;
+mod pruning;
 mod synthetic;
 
 use vouchlog_storage::conformance;

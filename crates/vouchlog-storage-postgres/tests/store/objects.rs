@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vouchlog_outbound::ConnectionSecurity;
-use vouchlog_storage::{Sealing, Store, StoreError, conformance};
+use vouchlog_storage::{Pruned, Sealing, Store, StoreError, conformance};
 use vouchlog_storage_object::{Bucket, Committed, ObjectSealed};
 use vouchlog_storage_postgres::{Database, Location, PostgresLiving};
 
@@ -78,6 +78,55 @@ fn passes_the_suite_of_stores_over_an_s3_server() {
         let (place, bucket) = (Place::in_server(&server), bucket_at(&bucket().unwrap()));
         move || open_over(&place, &bucket).unwrap()
     });
+}
+
+#[test]
+fn passes_the_suite_of_stores_that_give_up_entries_over_a_folder() {
+    let Some(server) = cluster::server() else { return };
+    conformance::check_pruning(|| {
+        let place = Place::in_server(&server);
+        let url = folder(&place);
+        move || open(&place, &url)
+    });
+}
+
+#[test]
+fn passes_the_suite_of_stores_that_give_up_entries_over_an_s3_server() {
+    let Some(server) = cluster::server() else { return };
+    if bucket().is_none() {
+        return;
+    }
+    conformance::check_pruning(|| {
+        let (place, bucket) = (Place::in_server(&server), bucket_at(&bucket().unwrap()));
+        move || open_over(&place, &bucket).unwrap()
+    });
+}
+
+/// A leader that was paused and fenced writes no record and deletes no object.
+#[test]
+fn a_fenced_process_gives_up_nothing() {
+    let Some(place) = Place::new() else { return };
+    let url = folder(&place);
+    let first = open(&place, &url);
+    first.commit(None, batch(0, 3_000)).unwrap();
+    first.close().unwrap();
+    drop(first);
+    let first = open(&place, &url);
+    assert_eq!(check(&first), Some(3_000));
+    let second = open(&place, &url);
+    let given_up = Pruned::new(1_024, 2_900, vec![0]);
+    // It learns that it was fenced with its next renewal, if not before.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while first.tenure().obstacle().is_none() {
+        assert!(std::time::Instant::now() < deadline, "it was never fenced");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(first.prune(&given_up).is_err());
+    assert_eq!(second.pruned(), None);
+    second.prune(&given_up).unwrap();
+    assert!(first.remove_pruned().is_err());
+    assert_eq!(second.remove_pruned(), Ok(3));
+    assert_eq!(second.remove_pruned(), Ok(0));
 }
 
 #[test]

@@ -68,16 +68,8 @@ impl Segments {
 
     /// Gives up entries. Once this has begun, every later start goes on with it.
     pub(super) fn give_up(&self, pruned: &Pruned) -> Result<(), StoreError> {
-        let sealed = self.next.lock().bundle;
-        let refused = |what: &str| Err(StoreError::Io(format!("these entries cannot be given up: {what}")));
-        if pruned.minimum() > sealed * WIDTH
-            || sealed.checked_sub(1).is_some_and(|last| pruned.has_removed(last))
-        {
-            return refused("the last sealed bundle stays");
-        }
-        if self.pruned().is_some_and(|earlier| !pruned.continues(&earlier)) {
-            return refused("others were given up before, which would have to come back");
-        }
+        let sealed = self.next.lock().bundle * WIDTH;
+        pruned.check(sealed, self.pruned().as_deref())?;
         self.write_pruned(pruned)?;
         self.remove_given_up()
     }

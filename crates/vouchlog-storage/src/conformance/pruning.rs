@@ -13,7 +13,12 @@ pub fn check_pruning<S: Store, O: FnMut() -> S>(mut new_place: impl FnMut() -> O
     what_is_given_up_stays_so(new_place());
     what_cannot_be_given_up_is_refused(new_place());
     a_pruned_log_grows(new_place());
+    removal_goes_on_after_each_restart(new_place());
+    a_closed_store_gives_nothing_up(new_place());
 }
+
+/// Openings within which everything that was given up is removed.
+const MAX_REMOVALS: u32 = 100;
 
 /// A closed log of so many entries, everything full of it sealed.
 fn grown<S: Store>(open: &mut impl FnMut() -> S, size: u64) -> Model {
@@ -99,4 +104,40 @@ fn a_pruned_log_grows<S: Store>(mut open: impl FnMut() -> S) {
     check(&store, &model, &pruned);
     drop(store);
     model.recover(&open());
+}
+
+/// A process that ends after any removal, or before the first, leaves the rest to the next one. What stays is whole all the while.
+fn removal_goes_on_after_each_restart<S: Store>(mut open: impl FnMut() -> S) {
+    let model = grown(&mut open, 3_000);
+    for pruned in [Pruned::new(1_024, 2_900, vec![0, 2]), Pruned::new(2_048, 2_950, vec![2, 5, 6])] {
+        let store = open();
+        model.recover(&store);
+        store.prune(&pruned).expect("what is sealed can be given up");
+        drop(store);
+        let mut openings = 0;
+        loop {
+            let store = open();
+            model.recover(&store);
+            check(&store, &model, &pruned);
+            let removed = store.remove_pruned().expect("what was given up can be removed");
+            check(&store, &model, &pruned);
+            if removed == 0 {
+                break;
+            }
+            openings += 1;
+            assert!(openings < MAX_REMOVALS, "removal comes to an end");
+        }
+    }
+}
+
+fn a_closed_store_gives_nothing_up<S: Store>(mut open: impl FnMut() -> S) {
+    let model = grown(&mut open, 1_500);
+    let store = open();
+    model.recover(&store);
+    store.close().expect("it closes");
+    assert!(store.prune(&Pruned::new(768, 1_400, vec![0])).is_err(), "a closed store gives nothing up");
+    drop(store);
+    let store = open();
+    model.recover(&store);
+    assert_eq!(store.pruned(), None, "nothing was given up");
 }

@@ -14,11 +14,11 @@ use super::{MoveError, Place};
 use crate::objects::Objects;
 
 /// A log as it is found at a place.
-pub(super) struct LogSite {
-    pub(super) origin: String,
-    pub(super) residence: Residence,
+pub(crate) struct LogSite {
+    pub(crate) origin: String,
+    pub(crate) residence: Residence,
     /// The URL of the object store with its sealed part.
-    pub(super) objects: Option<String>,
+    pub(crate) objects: Option<String>,
 }
 
 /// A store that is open for a move.
@@ -108,7 +108,7 @@ impl Ahead {
 
 impl Place {
     /// The log `origin` at this place, or the one log of a directory.
-    pub(super) fn look(&self, origin: &str) -> Result<Option<LogSite>, StoreError> {
+    pub(crate) fn look(&self, origin: &str) -> Result<Option<LogSite>, StoreError> {
         match self {
             Self::Directory(dir) => {
                 let (Some(origin), Some(residence)) = (SledStore::origin(dir)?, SledStore::residence(dir)?)
@@ -129,11 +129,26 @@ impl Place {
     }
 
     /// The minimum index of a log here that gave up entries.
-    pub(super) fn pruned(&self) -> Result<Option<u64>, StoreError> {
-        match self {
-            Self::Directory(dir) => Ok(SledStore::pruned_entries(dir)?.map(|gone| gone.minimum())),
-            Self::Postgres(_) => Ok(None),
-        }
+    pub(super) fn pruned(
+        &self,
+        seen: &LogSite,
+        security: &ConnectionSecurity,
+    ) -> Result<Option<u64>, MoveError> {
+        let gone = match (self, &seen.objects) {
+            (_, Some(url)) => {
+                let sealed = Objects::open(url, security)?.moving(&seen.origin, 0, 0);
+                sealed.map(|sealed| sealed.pruned())
+            }
+            (Self::Directory(dir), None) => SledStore::pruned_entries(dir),
+            (Self::Postgres(postgres), None) => {
+                let database = postgres.database();
+                pg::find_log(database, Some(&seen.origin)).and_then(|found| {
+                    let sealed = found.map(|log| pg::open_sealed(database, &log)).transpose()?;
+                    Ok(sealed.and_then(|sealed| sealed.pruned()))
+                })
+            }
+        };
+        Ok(gone.map_err(MoveError::Source)?.map(|gone| gone.minimum()))
     }
 
     /// What can be read of a log while it is served.
@@ -149,11 +164,10 @@ impl Place {
                 .map(|store| store.map_or(Ahead::Nothing, |store| Ahead::Directory(Box::new(store)))),
             Self::Postgres(postgres) => {
                 let database = postgres.database();
-                pg::find_log(database, Some(&seen.origin)).map(|found| {
-                    found.map_or(Ahead::Nothing, |log| Ahead::Database {
-                        sealed: pg::open_sealed(database, &log),
-                        size: log.sealed,
-                    })
+                pg::find_log(database, Some(&seen.origin)).and_then(|found| {
+                    let Some(log) = found else { return Ok(Ahead::Nothing) };
+                    let sealed = pg::open_sealed(database, &log)?;
+                    Ok(Ahead::Database { sealed, size: log.sealed })
                 })
             }
         };

@@ -3,9 +3,9 @@
 use serde_json::json;
 use vouchlog::objects::{AddressError, ObjectUrl};
 use vouchlog_storage::StoreError;
-use vouchlog_storage_object::{Bucket, Probe, RACERS, probe, published};
+use vouchlog_storage_object::{Bucket, Probe, RACERS, probe, pruned, published};
 
-use super::Checked;
+use super::{Checked, pruned_json, pruned_words};
 use crate::advice::Advice;
 use crate::commands::objects::refused;
 use crate::connections;
@@ -17,12 +17,17 @@ pub(super) async fn check(url: &str) -> anyhow::Result<Checked> {
     let bucket = Bucket::open(&url, &connections::security()).map_err(|error| refused(&error.to_string()))?;
     let found = probe(&bucket).await.map_err(|error| unchecked(&error))?;
     let log = published(&bucket).await.map_err(|error| unchecked(&error))?;
+    let pruned = pruned(&bucket).await.map_err(|error| unchecked(&error))?;
     let json = json!({
+        "pruned": pruned_json(pruned.as_deref()),
         "url": bucket.url(), "usable": found.holds(), "racers": RACERS, "creates_won": found.creates_won,
         "swaps_won": found.swaps_won, "findings": found.findings, "left_behind": found.left_behind,
         "log": log.as_ref().map(|(origin, size)| json!({ "origin": origin, "size": size })),
     });
-    let words = words(bucket.url(), &found, log.as_ref());
+    let mut words = words(bucket.url(), &found, log.as_ref());
+    if let Some(pruned) = pruned {
+        words.push_str(&format!("\n  pruned          {}", pruned_words(&pruned)));
+    }
     Ok(Checked { name: "objects", usable: found.holds(), words, json })
 }
 

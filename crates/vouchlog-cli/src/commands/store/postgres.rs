@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::postgres::{Finding, Leader, Postgres, Settings, Severity};
+use vouchlog_storage::Pruned;
 
-use super::Checked;
+use super::{Checked, pruned_json, pruned_words};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
@@ -38,16 +39,24 @@ pub(super) fn check(url: &str) -> anyhow::Result<Checked> {
     let refused = findings.iter().any(|finding| finding.severity == Severity::Refused);
     // Several logs are no fault of the database.
     let leader = if settings.tables == 0 { None } else { place.leader(None).ok().flatten() };
+    let pruned = match &leader {
+        Some(leader) => place.pruned(&leader.origin).context("the database could not be read")?,
+        None => None,
+    };
     let json = json!({
         "url": place.shown(), "usable": !refused, "settings": settings_json(&settings),
         "findings": findings.iter().map(finding_json).collect::<Vec<_>>(),
-        "leader": leader.as_ref().map(leader_json),
+        "leader": leader.as_ref().map(leader_json), "pruned": pruned_json(pruned.as_deref()),
     });
-    let words = words(&place, &settings, &findings, leader.as_ref());
+    let log = leader.as_ref().map(|leader| (leader, pruned.as_deref()));
+    let words = words(&place, &settings, &findings, log);
     Ok(Checked { name: "store", usable: !refused, words, json })
 }
 
-fn words(place: &Postgres, settings: &Settings, findings: &[Finding], leader: Option<&Leader>) -> String {
+/// A log that was found, and what it has given up.
+type CheckedLog<'a> = (&'a Leader, Option<&'a Pruned>);
+
+fn words(place: &Postgres, settings: &Settings, findings: &[Finding], log: Option<CheckedLog<'_>>) -> String {
     let standbys = match (&*settings.synchronous_standby_names, settings.synchronous_standbys) {
         ("", _) => "none".to_owned(),
         (names, Some(count)) => format!("{names} ({count} connected)"),
@@ -63,7 +72,7 @@ fn words(place: &Postgres, settings: &Settings, findings: &[Finding], leader: Op
             version => format!("version {version}"),
         }
     );
-    if let Some(leader) = leader {
+    if let Some((leader, pruned)) = log {
         // Writing to a string cannot fail.
         let _ = writeln!(
             words,
@@ -72,6 +81,9 @@ fn words(place: &Postgres, settings: &Settings, findings: &[Finding], leader: Op
             leader.size,
             led_by(leader)
         );
+        if let Some(pruned) = pruned {
+            let _ = writeln!(words, "  pruned               {}", pruned_words(pruned));
+        }
     }
     for finding in findings {
         let kind = if finding.severity == Severity::Refused { "REFUSED" } else { "warning" };

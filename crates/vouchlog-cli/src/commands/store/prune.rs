@@ -8,20 +8,21 @@ use std::time::Duration;
 use clap::ArgGroup;
 use serde_json::json;
 use vouchlog::keys::KeySource;
+use vouchlog::moving::Place;
+use vouchlog::pruning::{Below, Plan, PruneError, Pruner, PruningError};
 use vouchlog::{LeafIndex, Origin, SigningKey, StoreError, unix_millis};
 use vouchlog_runtime::UnixMillis;
-use vouchlog_sequencer::pruning::{Below, Plan, PruneError, announce, plan};
-use vouchlog_storage::Store;
-use vouchlog_storage_sled::{Examined, Options, SledStore, examine};
 
+use super::postgres;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-use crate::{terminal, values};
+use crate::{connections, terminal, values};
 
 /// Give up old entries of a log for good: announce a minimum index; the log's next start removes the entry bundles below it
 #[derive(clap::Args)]
 #[command(
     group = ArgGroup::new("limit").args(["below", "older_than"]).required(true),
+    group = ArgGroup::new("place").args(["data", "store"]).required(true).multiple(true),
     after_help = "Tiles stay, so every proof and receipt still holds, and proofs of entries that are kept can still be made. Entry bundles of 256\n\
                   go whole. Those stay that hold more than statements and signed heads (keys, enrolments, revocations, quotas, openings and\n\
                   closings of streams), and those with entries of a stream that is open or ended above the minimum index.\n\n\
@@ -29,15 +30,29 @@ use crate::{terminal, values};
                   it publishes a checkpoint that covers the announcement, with its witnesses if it has any, and only then removes the\n\
                   bundles. Readers find the minimum index at /pruned, and 410 in the place of a bundle that is gone. Audits report its\n\
                   entries as not checked. It cannot be undone; mirrors and backups made before keep what they have.\n\n\
+                  A log in PostgreSQL is named by --store. Stop its nodes, or add --take-over: the command then fences the leader, which\n\
+                  stops, commits the announcement, and hands the log over to a standby. If the sealed part is in an object store, the\n\
+                  log's own record names it, and bundles are deleted once the checkpoint in the bucket covers the announcement. The\n\
+                  credentials must allow listing and deleting. If versioning is on, the bucket keeps the old versions until it expires them.\n\n\
                   Examples:\n  vouchlog store prune --data ./log --older-than 7y --dry-run\n  \
                   vouchlog store prune --data ./log --older-than 7y --reason \"kept for 7 years, policy 12\" --yes\n  \
-                  vouchlog store prune --data ./log --below 1048576 --yes\n\n\
+                  vouchlog store prune --data ./log --below 1048576 --yes\n  \
+                  vouchlog store prune --store postgres://vouchlog@db.example.com/logs --key log.key --older-than 7y --take-over --yes\n\n\
                   Exit status: 0 announced, or it can be; 2 nothing may be given up, or not confirmed."
 )]
 pub(super) struct PruneArgs {
-    /// The data directory of the log. It must be stopped, except with --dry-run
+    /// The data directory of the log. It must be stopped, except with --dry-run. With --store, that of a node: only its log.key is read
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
-    data: PathBuf,
+    data: Option<PathBuf>,
+    /// The PostgreSQL database with the log: postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "URL", env = "VOUCHLOG_STORE")]
+    store: Option<String>,
+    /// The object store with the sealed part of the log, if it has one: an error if the log's is another [default: the one that the log names]
+    #[arg(long, value_name = "URL", env = "VOUCHLOG_OBJECTS")]
+    objects: Option<String>,
+    /// Take the log over from the process that leads it, which is fenced and stops
+    #[arg(long, requires = "store", conflicts_with = "dry_run")]
+    take_over: bool,
     /// Give up entries below this index, a multiple of 256
     #[arg(long, value_name = "INDEX")]
     below: Option<u64>,
@@ -60,59 +75,50 @@ pub(super) struct PruneArgs {
 
 impl PruneArgs {
     pub(super) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let key = match &self.key {
-            Some(key) => key.open()?,
-            None => vouchlog::keys::load(&self.data.join("log.key"))
-                .map_err(|error| Advice::error(error.to_string(), "give the log's key with --key"))?,
-        };
-        let origin = Origin::new(key.verifying_key().name().as_str())?;
-        let plan = self.plan(&origin, &key)?;
+        let pruner = self.pruner()?;
+        let plan = self.plan(&pruner)?;
+        let origin = pruner.origin();
         if self.dry_run {
-            return answer(&origin, &plan, None, output);
+            return answer(origin, &plan, None, output);
         }
-        self.confirm(&origin, &plan)?;
-        let store = SledStore::open(&self.data, origin.as_str(), Options::default());
-        let store = store.map_err(|error| advise(&error.into()))?;
+        self.confirm(origin, &plan)?;
         let reason = match (self.reason.as_str(), self.older_than) {
             ("", Some(_)) => "its entries are older than the retention period",
             ("", None) => "its operator gave up old entries",
             (reason, _) => reason,
         };
-        let announced = announce(&store, &key, plan.minimum, reason, unix_millis());
-        // What was committed is durable before; closing seals what is full.
-        let closed = store.close();
-        let announced = announced.map_err(|error| advise(&error))?;
-        closed?;
-        answer(&origin, &plan, Some(announced), output)
+        let announced = pruner.announce(plan.minimum, reason).map_err(|error| advise(&error))?;
+        answer(origin, &plan, Some(announced), output)
+    }
+
+    /// The log that the arguments name.
+    fn pruner(&self) -> anyhow::Result<Pruner> {
+        let place = match (&self.store, &self.data) {
+            (Some(url), _) => Place::Postgres(postgres::place(url)?),
+            (None, Some(dir)) => Place::Directory(dir.clone()),
+            (None, None) => {
+                return Err(Advice::error("no log is named", "give it with --data or --store"));
+            }
+        };
+        let pruner = Pruner::new(place, self.signing_key()?, connections::security());
+        let pruner = pruner.map_err(|error| advise(&error))?;
+        if let Some(url) = &self.objects {
+            pruner.check_objects(url).map_err(|error| advise(&error))?;
+        }
+        Ok(if self.take_over { pruner.take_over() } else { pruner })
+    }
+
+    fn signing_key(&self) -> anyhow::Result<SigningKey> {
+        match (&self.key, &self.data) {
+            (Some(key), _) => Ok(key.open()?),
+            (None, Some(dir)) => vouchlog::keys::load(&dir.join("log.key"))
+                .map_err(|error| Advice::error(error.to_string(), "give the log's key with --key")),
+            (None, None) => Err(Advice::error("the log's key is not known", "give it with --key")),
+        }
     }
 
     /// What would go, found out without writing anything.
-    fn plan(&self, origin: &Origin, key: &SigningKey) -> anyhow::Result<Plan> {
-        let Some(examined) = examine(&self.data).map_err(|error| advise(&error.into()))? else {
-            return Err(Advice::error(
-                format!("there is no log in {}", self.data.display()),
-                "give the --data directory of `vouchlog serve`",
-            ));
-        };
-        let Examined { running, store, objects, damages, .. } = &examined;
-        if let Some(place) = objects {
-            return Err(Advice::error(
-                format!("the sealed part of this log is in {place}, from which entries cannot be given up"),
-                "only a log whose sealed part is in its data directory can be pruned",
-            ));
-        }
-        if *running && !self.dry_run {
-            return Err(Advice::error(
-                "a process serves this log",
-                "stop it, run the command again, and start the log; --dry-run works beside a running log",
-            ));
-        }
-        let (Some(store), []) = (store, damages.as_slice()) else {
-            return Err(Advice::error(
-                "the log's store is damaged",
-                "see `vouchlog fsck`; nothing was given up",
-            ));
-        };
+    fn plan(&self, pruner: &Pruner) -> anyhow::Result<Plan> {
         let below = match (self.below, self.older_than) {
             (Some(index), _) => Below::Index(index),
             (None, period) => {
@@ -120,8 +126,18 @@ impl PruneArgs {
                 Below::Time(UnixMillis::new(unix_millis().get().saturating_sub(age)))
             }
         };
+        let is_served = pruner.is_served().map_err(|error| advise(&error))?;
+        if is_served && !self.dry_run && !self.take_over {
+            let hint = match self.store {
+                Some(_) => {
+                    "stop all its nodes, run the command again, and start them; or add --take-over: the leader stops, and a standby takes over"
+                }
+                None => "stop it, run the command again, and start the log; --dry-run works beside a running log",
+            };
+            return Err(Advice::error("a process serves this log", hint));
+        }
         let bar = output::progress(0, "bundles");
-        let planned = plan(store, origin, key.verifying_key(), below, &mut |done, total| {
+        let planned = pruner.plan(below, &mut |done, total| {
             bar.set_length(total);
             bar.set_position(done);
             ControlFlow::Continue(())
@@ -197,8 +213,20 @@ fn words(origin: &Origin, plan: &Plan, announced: Option<LeafIndex>) -> String {
     lines.join("\n")
 }
 
-fn advise(error: &PruneError) -> anyhow::Error {
+fn advise(error: &PruningError) -> anyhow::Error {
     let hint = match error {
+        PruningError::NoLog(_) => "check --data or --store, and that --key is the log's key",
+        PruningError::OtherObjects { .. } => "give that one with --objects, or omit --objects",
+        PruningError::Objects(_) => "check the credentials for the object store in the environment",
+        PruningError::Damaged => "see `vouchlog fsck`; nothing was given up",
+        PruningError::Prune(error) => hint(error),
+        _ => "nothing was given up",
+    };
+    Advice::error(error.to_string(), hint)
+}
+
+fn hint(error: &PruneError) -> &'static str {
+    match error {
         PruneError::NotWhole { .. } => "give one of these with --below",
         PruneError::NotSealed { .. } => "give a lower index",
         PruneError::NotPublished { .. } => {
@@ -212,8 +240,11 @@ fn advise(error: &PruneError) -> anyhow::Error {
             "close the streams that are open, or give a higher index; --dry-run with a higher index shows what stays"
         }
         PruneError::Store(StoreError::InUse) => "stop the process that serves the log",
+        PruneError::Store(StoreError::Leased(_)) => {
+            "stop the nodes of the log, or add --take-over: the leader stops, and a standby takes over"
+        }
+        PruneError::Store(StoreError::Moved(_)) => "prune the log where it is now",
         PruneError::Commit(_) => "start the log: it knows whether the announcement was committed",
-        _ => "nothing was given up; check the data directory and the key",
-    };
-    Advice::error(error.to_string(), hint)
+        _ => "nothing was given up; check the log's place and its key",
+    }
 }

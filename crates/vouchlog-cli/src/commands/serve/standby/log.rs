@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use vouchlog::{
     Append, Appended, Appender, Error, HouseAppend, HouseAppended, LeafIndex, LogReader, Lookup, LookupKey,
-    Opened, StreamInfo, TreeSize, Watch,
+    Opened, PrunedNotice, StreamInfo, TreeSize, Watch,
 };
 use vouchlog_api::ErrorKind;
 use vouchlog_client::GrpcLog;
@@ -153,6 +153,10 @@ impl LogReader for StandbyLog {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes, Error> {
         self.reads.entry_bundle(bundle, width).await
+    }
+
+    async fn pruned(&self) -> Result<Option<PrunedNotice>, Error> {
+        self.reads.pruned().await
     }
 }
 

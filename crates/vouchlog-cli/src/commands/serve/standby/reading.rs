@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use vouchlog::postgres::{Replica, ReplicaError};
-use vouchlog::{Error, LogReader, StoreError, TreeSize, Watch};
+use vouchlog::{Error, LogReader, PrunedNotice, StoreError, TreeSize, Watch};
 use vouchlog_merkle::TileId;
 use vouchlog_note::{Checkpoint, UnverifiedNote};
 
@@ -255,6 +255,10 @@ impl Reads {
 
     pub(super) async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes, Error> {
         self.replica().await?.entry_bundle(bundle, width).await
+    }
+
+    pub(super) async fn pruned(&self) -> Result<Option<PrunedNotice>, Error> {
+        self.replica().await?.pruned().await
     }
 
     pub(super) async fn checkpoint_other_than(&self, seen: String) -> Result<String, Error> {
