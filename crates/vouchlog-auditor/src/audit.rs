@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use thiserror::Error;
-use vouchlog_api::{CachingReader, LogReader, Result};
-use vouchlog_merkle::{TILE_WIDTH, TileId, TreeHead, TreeSize};
+use vouchlog_api::{CachingReader, Error, LogReader, Result};
+use vouchlog_merkle::{TILE_WIDTH, TileId, TilePath, TreeHead, TreeSize};
 use vouchlog_note::SignedCheckpoint;
 
 use crate::checkpoint::{Cosigned, examine};
@@ -19,7 +19,7 @@ use crate::kind::{FindingKind, Proves};
 use crate::limits::{MAX_EVIDENCED_FINDINGS, MAX_IN_FLIGHT};
 use crate::place::Place;
 use crate::proving::{build, prefix_of, verify_finding};
-use crate::pruning::announced_pruning;
+use crate::pruning::{AnnouncedPruning, announced_pruning};
 use crate::report::{AuditReport, Base};
 use crate::rules::{Rules, Terms};
 use crate::state::{AuditState, Opened, StateError};
@@ -121,6 +121,7 @@ impl<'c, R: LogReader> Audit<'c, R> {
         walk.unchecked = self.previous.as_ref().map_or(0, |state| state.body.unchecked);
         walk.before = walk.before.saturating_sub(walk.unchecked);
         self.walk(&base.signed, &mut walk, on_step).await?;
+        self.check_still_whole(&base.signed, &walk.found).await?;
         walk.finish();
         let findings = self.findings(Some(&base.signed), &walk.found).await?;
         let report = AuditReport::of_walk(self.config, &base, &walk, findings, self.begun.elapsed());
@@ -227,6 +228,33 @@ impl<'c, R: LogReader> Audit<'c, R> {
         Ok(())
     }
 
+    /// An audit reads under one checkpoint, and takes its time: a log may publish an announcement later than that, and give up what it
+    /// announced. If that explains all that is missing, this audit cannot tell it from a loss; the next one, which begins with a later
+    /// checkpoint, can.
+    async fn check_still_whole(&self, signed: &SignedCheckpoint, found: &Suspicions) -> Result<()> {
+        let missing = || found.list.iter().filter(|one| one.kind == FindingKind::MissingBundle);
+        if missing().next().is_none() {
+            return Ok(());
+        }
+        let newest = match self.log.checkpoint().await {
+            Err(error) if is_log_unreadable(&error) => return Err(error),
+            read => read.ok().and_then(|note| self.config.log.open_checkpoint(note.as_bytes()).ok()),
+        };
+        let Some(newest) = newest.filter(|newest| newest.head().size > signed.head().size) else {
+            return Ok(());
+        };
+        let pruning = announced_pruning(&self.log, &self.config.log, &newest.head()).await?;
+        let later = pruning.filter(|pruning| pruning.entry >= signed.head().size.get());
+        match later {
+            Some(AnnouncedPruning { minimum, entry, .. }) if missing().all(|one| is_below(&one.place, minimum)) => {
+                Err(Error::unavailable(format!(
+                    "the log gave up entries below {minimum} while it was audited, as its entry {entry} announces: audit it again"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What an audit that is broken off now would go on from.
     fn halfway_state(&self, signed: &SignedCheckpoint, walk: &Walk<'_>) -> AuditState {
         let mut state = AuditState::new(&self.config.log.origin, &walk.grown);
@@ -293,4 +321,10 @@ async fn fetch<R: LogReader>(
     // A partial tile was read with the others of the right edge.
     let tile = if width == 256 { Some(log.served_tile(id, width).await?) } else { None };
     Ok(Fetched { bundle, width, entries, tile, parents })
+}
+
+/// Whether a place is a full bundle below a minimum index. The first one, with the genesis entry, is never given up.
+fn is_below(place: &Place, minimum: u64) -> bool {
+    let path = place.tile.as_deref().map(TilePath::parse);
+    matches!(path, Some(Ok(TilePath::Entries { index, width: 256 })) if index > 0 && (index + 1) * WIDTH <= minimum)
 }

@@ -438,7 +438,10 @@ async fn is_of(bucket: &Bucket, origin: &str, committed: Committed) -> Result<()
         && record.pruned.announced() >= committed.size
     {
         let announced = record.pruned.announced();
-        return Err(older(format!("the log in {} gave up entries, as its entry {announced} announces", bucket.url())));
+        return Err(older(format!(
+            "the log in {} gave up entries, as its entry {announced} announces",
+            bucket.url()
+        )));
     }
     // What is sealed was committed before.
     let next = path(Part::Bundle(committed.size / 256));

@@ -97,8 +97,7 @@ pub fn read_log(database: &Database, log: &Resident) -> Result<(Option<Loaded>, 
         true => Checkpoints::default(),
         false => checkpoints(database, number)?,
     };
-    let contents =
-        database.query(LOAD_PATIENCE, move |connection| Box::pin(read_all(connection, number)))?;
+    let contents = database.query(LOAD_PATIENCE, move |connection| Box::pin(read_all(connection, number)))?;
     Ok((contents.loaded()?, checkpoints))
 }
 

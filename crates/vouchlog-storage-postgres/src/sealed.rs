@@ -75,11 +75,7 @@ impl PostgresSealed {
         Self::with_epoch(database, log, Some(epoch))
     }
 
-    fn with_epoch(
-        database: Database,
-        log: i32,
-        epoch: Option<Arc<AtomicI64>>,
-    ) -> Result<Self, StoreError> {
+    fn with_epoch(database: Database, log: i32, epoch: Option<Arc<AtomicI64>>) -> Result<Self, StoreError> {
         // A tile has 8 KiB, a bundle rarely less.
         let items = usize::try_from(CACHE_BYTES / 8192).unwrap_or(usize::MAX);
         let cache = Mutex::new(Cache::with_weighter(items, CACHE_BYTES, Weight));
@@ -277,8 +273,9 @@ impl Sealed for PostgresSealed {
                 Box::pin(pruning::page(connection, claim.log, range))
             })?;
             let Some((last, _)) = page.last().copied() else { return Ok(0) };
-            let is_removed =
-                |(index, _): &(i64, i64)| u64::try_from(*index).is_ok_and(|bundle| pruned.has_removed(bundle));
+            let is_removed = |(index, _): &(i64, i64)| {
+                u64::try_from(*index).is_ok_and(|bundle| pruned.has_removed(bundle))
+            };
             let batch = pruning::batch(&page.into_iter().filter(is_removed).collect::<Vec<_>>());
             // Bundles that stay are passed over.
             let Some(end) = batch.last().copied() else {

@@ -209,7 +209,8 @@ impl Pruner {
     fn signed(&self, checkpoints: &Checkpoints) -> Result<Option<TreeHead>, PruningError> {
         let Some(note) = &checkpoints.signed else { return Ok(None) };
         let signed = SignedCheckpoint::open(note.as_bytes(), &self.origin, self.key.verifying_key());
-        let signed = signed.map_err(|error| StoreError::Damaged(format!("its newest checkpoint: {error}")))?;
+        let signed =
+            signed.map_err(|error| StoreError::Damaged(format!("its newest checkpoint: {error}")))?;
         Ok(Some(signed.head()))
     }
 

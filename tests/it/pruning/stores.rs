@@ -92,7 +92,11 @@ async fn a_bucket_alone_shows_what_was_given_up() {
         assert_eq!(server.terminate(), 0);
         let prune = ["store", "prune", "--json", "--data", &data, "--below", "1024"];
         let planned = answer(&[&prune[..], &["--dry-run"]].concat());
-        assert_eq!((&planned["removed_bundles"], &planned["announced"]), (&json!(2), &Value::Null), "{planned}");
+        assert_eq!(
+            (&planned["removed_bundles"], &planned["announced"]),
+            (&json!(2), &Value::Null),
+            "{planned}"
+        );
         let elsewhere = format!("file://{}", path("elsewhere"));
         let (code, error) = fail(&[&prune[..], &["--objects", &elsewhere, "--yes"]].concat());
         assert!(code == 2 && error.contains(objects.as_str()), "{error}");
@@ -103,7 +107,10 @@ async fn a_bucket_alone_shows_what_was_given_up() {
         assert!(published_size(objects).await <= entry);
         let (code, before) = audited(objects, &[]);
         assert_eq!((code, &before["pruning"]), (0, &Value::Null), "{before}");
-        assert_eq!(answer(&["store", "check", "--json", "--objects", objects])["objects"]["pruned"], Value::Null);
+        assert_eq!(
+            answer(&["store", "check", "--json", "--objects", objects])["objects"]["pruned"],
+            Value::Null
+        );
 
         let server = start(Path::new(&data), objects);
         until_removed(&server).await;
@@ -118,7 +125,10 @@ async fn a_bucket_alone_shows_what_was_given_up() {
         // With no process of ours: audits, proofs, mirrors.
         let (code, report) = audited(objects, &[]);
         assert_eq!((code, &report["findings"]), (0, &json!([])), "{report}");
-        assert_eq!((&report["pruning"]["minimum"], &report["checked"]["unchecked"]), (&json!(1024), &json!(512)));
+        assert_eq!(
+            (&report["pruning"]["minimum"], &report["checked"]["unchecked"]),
+            (&json!(1024), &json!(512))
+        );
         let reader = vouchlog::objects::tiles(objects, &ConnectionSecurity::default()).unwrap();
         assert_proven(&reader, &[0, 255, 768, 1_023, 1_024, entry]).await;
         let checked = answer(&["store", "check", "--json", "--objects", objects]);
@@ -171,7 +181,10 @@ async fn prune_with_a_standby(world: &World, objects: Option<&str>) {
     let planned = answer(&[&prune[..], &["--dry-run"]].concat());
     assert_eq!(planned["removed_bundles"], 2, "{planned}");
     let (code, error) = fail(&[&prune[..], &["--yes"]].concat());
-    assert!(code == 2 && error.contains("a process serves this log") && error.contains("--take-over"), "{error}");
+    assert!(
+        code == 2 && error.contains("a process serves this log") && error.contains("--take-over"),
+        "{error}"
+    );
     let (code, error) = fail(&[&prune[..], &["--take-over"]].concat());
     assert!(code == 2 && error.contains("not confirmed"), "{error}");
     assert_eq!(get(&first, "/pruned").await.0, StatusCode::NOT_FOUND);
@@ -303,7 +316,10 @@ async fn a_log_with_a_bucket_that_is_killed_while_it_prunes_goes_on() {
             server.kill();
             let (code, report) = audited(&objects, &[]);
             let unchecked = report["checked"]["unchecked"].as_u64().unwrap_or(0);
-            assert!(code == 0 && (before..=removed * 256).contains(&unchecked), "after kill {kill}: {report}");
+            assert!(
+                code == 0 && (before..=removed * 256).contains(&unchecked),
+                "after kill {kill}: {report}"
+            );
             before = unchecked;
         }
         let server = world.node("a", port);

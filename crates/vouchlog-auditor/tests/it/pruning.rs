@@ -1,6 +1,13 @@
 //! A log that gave up entries: announced, they count as not checked; everything else that is missing is found as ever.
 
-use vouchlog_auditor::{AuditReport, AuditState, Config, EntryRules, FindingKind, StreamReport};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use vouchlog_api::{LogReader, PrunedNotice, Result};
+use vouchlog_auditor::{
+    AuditError, AuditReport, AuditState, Config, EntryRules, FindingKind, StreamReport, audit,
+};
+use vouchlog_merkle::{TileId, TreeSize};
 use vouchlog_note::SigningKey;
 use vouchlog_stream::{Entry, Pruning};
 
@@ -136,4 +143,70 @@ async fn a_gap_behind_what_was_given_up_is_still_a_gap() {
     let report = run(served(&entries, index), &config(), None).await.report;
     assert_eq!(report.counts.keys().copied().collect::<Vec<_>>(), [FindingKind::StreamGap], "{report}");
     assert_eq!(streams(&report), [(false, true), (false, true), (false, false)]);
+}
+
+/// A log whose checkpoint is an earlier one when it is first asked.
+#[derive(Clone, Debug)]
+struct Later {
+    log: Server,
+    first: Arc<Mutex<Option<String>>>,
+}
+
+impl LogReader for Later {
+    async fn checkpoint(&self) -> Result<String> {
+        let first = self.first.lock().unwrap().take();
+        match first {
+            Some(first) => Ok(first),
+            None => self.log.checkpoint().await,
+        }
+    }
+
+    async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
+        self.log.checkpoint_after(size).await
+    }
+
+    async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
+        self.log.tile(tile, width).await
+    }
+
+    async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
+        self.log.entry_bundle(bundle, width).await
+    }
+
+    async fn pruned(&self) -> Result<Option<PrunedNotice>> {
+        self.log.pruned().await
+    }
+}
+
+/// A log that announces and gives up entries while it is audited has lost nothing, and is not accused; what is lost besides is still found.
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_during_an_audit_is_no_loss() {
+    let (entries, index) = pruned_log(&log_key(), |_, _| {});
+    let before = &entries[..usize::try_from(index).unwrap()];
+    let audited = async |lost: Option<u64>, notice: bool| {
+        let mut objects = served(&entries, index);
+        for (path, bytes) in Objects::of(before).files {
+            let is_gone = GONE.iter().any(|bundle| path == bundle_path(*bundle));
+            if !is_gone {
+                objects.files.entry(path).or_insert(bytes);
+            }
+        }
+        if let Some(bundle) = lost {
+            objects.files.remove(&bundle_path(bundle)).unwrap();
+        }
+        if !notice {
+            objects.files.remove("pruned").unwrap();
+        }
+        let first = Arc::new(Mutex::new(Objects::of(before).checkpoint));
+        audit(Later { log: objects.into(), first }, &config(), None, |_| {}).await
+    };
+    let outcome = audited(None, true).await;
+    assert!(
+        matches!(&outcome, Err(AuditError::Read(error)) if error.message.contains("audit it again")),
+        "{outcome:?}"
+    );
+    for (lost, notice, count) in [(None, false, 3), (Some(6), true, 4), (Some(0), true, 4)] {
+        let report = audited(lost, notice).await.unwrap().report;
+        assert_eq!(report.counts.get(&FindingKind::MissingBundle), Some(&count), "{lost:?} {notice}");
+    }
 }

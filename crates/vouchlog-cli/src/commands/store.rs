@@ -86,10 +86,8 @@ fn pruned_words(pruned: &Pruned) -> String {
 }
 
 fn pruned_json(pruned: Option<&Pruned>) -> Value {
-    pruned.map_or(
-        Value::Null,
-        |pruned| json!({ "minimum": pruned.minimum(), "announced": pruned.announced() }),
-    )
+    pruned
+        .map_or(Value::Null, |pruned| json!({ "minimum": pruned.minimum(), "announced": pruned.announced() }))
 }
 
 impl CheckArgs {

@@ -85,7 +85,8 @@ fn what_is_deleted_is_what_the_record_names_and_it_comes_before() {
     let bucket = over(memory.clone());
     let sealed = filled(&bucket, 10 * 256);
     // Left behind by processes that were killed: of a bundle that goes, of one that stays, and hashes, which stay.
-    for left in ["tile/entries/003.p/17", "tile/entries/003.p/200", "tile/entries/002.p/9", "tile/0/003.p/17"] {
+    for left in ["tile/entries/003.p/17", "tile/entries/003.p/200", "tile/entries/002.p/9", "tile/0/003.p/17"]
+    {
         block_on(bucket.create(left, &Bytes::from_static(b"partial"), Content::Tile)).unwrap();
     }
     let before = names(&memory);
@@ -120,7 +121,10 @@ fn a_long_log_is_pruned_folder_by_folder() {
     drop(first);
     let second = sealed(&bucket, size);
     assert_eq!(remove_all(&second), [999, 5]);
-    assert_eq!(bundles(&memory), ["000", "x001/500", "x002/005", "x002/006", "x002/007", "x002/008", "x002/009"]);
+    assert_eq!(
+        bundles(&memory),
+        ["000", "x001/500", "x002/005", "x002/006", "x002/007", "x002/008", "x002/009"]
+    );
     for index in [1, 999, 1_000, 1_999, 2_004] {
         assert_eq!(second.bundle(index), Err(StoreError::Pruned(2_005 * 256)));
         second.tile(TileId { level: 0, index }).unwrap();
@@ -145,7 +149,11 @@ fn of_two_processes_both_do_what_the_first_record_names() {
     assert_eq!(remove_all(&first), [3]);
     let more = Pruned::new(8 * 256, 2_550, vec![0]);
     second.prune(&more).unwrap();
-    assert_eq!(first.remove_pruned(), Ok(0), "it knows nothing of the second record, and deletes nothing by it");
+    assert_eq!(
+        first.remove_pruned(),
+        Ok(0),
+        "it knows nothing of the second record, and deletes nothing by it"
+    );
     assert_eq!(remove_all(&second), [7]);
     assert_eq!(bundles(&memory), ["000", "008", "009"]);
     // A reader that looked before learns it when it meets a gap.
@@ -266,7 +274,8 @@ fn a_log_older_than_what_it_gave_up_is_refused() {
     store.commit(None, batch(0, 300)).unwrap();
     store.close().unwrap();
     drop(store);
-    let later = ObjectSealed::open_for_moving(bucket.clone(), ORIGIN, Committed { size: 256, sealed: 256 }).unwrap();
+    let later =
+        ObjectSealed::open_for_moving(bucket.clone(), ORIGIN, Committed { size: 256, sealed: 256 }).unwrap();
     let growth = growth(256, 10 * 256);
     later.put(&growth.tiles, &growth.bundles).unwrap();
     later.prune(&Pruned::new(5 * 256, 2_500, vec![0])).unwrap();

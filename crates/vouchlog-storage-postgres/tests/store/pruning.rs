@@ -131,7 +131,9 @@ fn what_is_lost_without_a_record_is_damage() {
     let store = grown(&place, 3_000);
     let log = place.log();
     let lose = |bundle: u64| {
-        place.server.sql(&format!("DELETE FROM vouchlog_sealed WHERE log = {log} AND level = -1 AND index = {bundle}"));
+        place.server.sql(&format!(
+            "DELETE FROM vouchlog_sealed WHERE log = {log} AND level = -1 AND index = {bundle}"
+        ));
     };
     lose(2);
     assert!(matches!(store.reread(vouchlog_storage::Part::Bundle(2)), Err(StoreError::Damaged(_))));
@@ -152,7 +154,9 @@ fn a_record_that_cannot_be_read_is_damage() {
     store.prune(&Pruned::new(1_024, 2_900, vec![0])).unwrap();
     drop(store);
     let log = place.log();
-    place.server.sql(&format!("UPDATE vouchlog_log SET pruned = replace(pruned, '1024', '1280') WHERE log = {log}"));
+    place
+        .server
+        .sql(&format!("UPDATE vouchlog_log SET pruned = replace(pruned, '1024', '1280') WHERE log = {log}"));
     let opened = place.open_with(&place.url(), place.options());
     assert!(matches!(&opened, Err(StoreError::Damaged(reason)) if reason.contains("given up")), "{opened:?}");
 }

@@ -132,7 +132,9 @@ impl PruneArgs {
                 Some(_) => {
                     "stop all its nodes, run the command again, and start them; or add --take-over: the leader stops, and a standby takes over"
                 }
-                None => "stop it, run the command again, and start the log; --dry-run works beside a running log",
+                None => {
+                    "stop it, run the command again, and start the log; --dry-run works beside a running log"
+                }
             };
             return Err(Advice::error("a process serves this log", hint));
         }
