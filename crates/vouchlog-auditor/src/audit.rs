@@ -246,7 +246,9 @@ impl<'c, R: LogReader> Audit<'c, R> {
         let pruning = announced_pruning(&self.log, &self.config.log, &newest.head()).await?;
         let later = pruning.filter(|pruning| pruning.entry >= signed.head().size.get());
         match later {
-            Some(AnnouncedPruning { minimum, entry, .. }) if missing().all(|one| is_below(&one.place, minimum)) => {
+            Some(AnnouncedPruning { minimum, entry, .. })
+                if missing().all(|one| is_below(&one.place, minimum)) =>
+            {
                 Err(Error::unavailable(format!(
                     "the log gave up entries below {minimum} while it was audited, as its entry {entry} announces: audit it again"
                 )))

@@ -26,6 +26,8 @@ use crate::files::{FileSwap, Files};
 use crate::metrics::ObjectMetrics;
 use crate::pace::Pace;
 
+mod removal;
+
 /// Room for an object that is compared before a file is replaced: checkpoints and tiles are far smaller, bundles fit.
 const MAX_SWAPPED: usize = vouchlog_merkle::MAX_BUNDLE_LEN;
 
@@ -79,13 +81,6 @@ struct Inner {
     metrics: ObjectMetrics,
     /// Whether a probe has shown that it keeps the conditions of writes.
     probed: AtomicBool,
-}
-
-/// What is in a folder of a bucket, by paths below the prefix.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    pub(crate) objects: Vec<String>,
-    pub(crate) folders: Vec<String>,
 }
 
 /// What a read of an object came to.
@@ -279,45 +274,6 @@ impl Bucket {
             Ok(()) | Err(Failure::Absent) => Ok(()),
             Err(failure) => Err(self.error(path, failure)),
         }
-    }
-
-    /// The same, with retries.
-    pub(crate) async fn remove(&self, path: &str) -> Result<(), StoreError> {
-        let mut tries = self.tries(path, self.0.pace.write);
-        loop {
-            let place = self.path(path)?;
-            match self.attempt(self.0.store.delete(&place)).await {
-                Ok(()) | Err(Failure::Absent) => return Ok(()),
-                Err(failure) => tries.again(failure).await?,
-            }
-        }
-    }
-
-    /// What is directly in a folder: a few thousand names in the layout of a log.
-    pub(crate) async fn list(&self, folder: &str) -> Result<Listing, StoreError> {
-        let mut tries = self.tries(folder, self.0.pace.read);
-        loop {
-            let place = self.path(folder)?;
-            match self.attempt(self.0.store.list_with_delimiter(Some(&place))).await {
-                Ok(found) => {
-                    let name = |full: &Path| format!("{folder}/{}", full.filename().unwrap_or_default());
-                    return Ok(Listing {
-                        objects: found.objects.iter().map(|object| name(&object.location)).collect(),
-                        folders: found.common_prefixes.iter().map(name).collect(),
-                    });
-                }
-                Err(Failure::Absent) => return Ok(Listing::default()),
-                Err(failure) => tries.again(failure).await?,
-            }
-        }
-    }
-
-    /// Makes what was deleted in a folder of files survive a power cut.
-    pub(crate) async fn settle_folder(&self, folder: &str) -> Result<(), StoreError> {
-        let Some(files) = self.0.files.clone() else { return Ok(()) };
-        let place = folder.to_owned();
-        let settled = self.blocking(move || files.settle_folder(&place)).await;
-        settled.map_err(|failure| self.error(folder, failure))
     }
 
     /// One attempt to write.

@@ -3,14 +3,19 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use prometheus_client::registry::Registry;
 use vouchlog_api::{Appender, ErrorKind, LogReader, Lookup, LookupKey, PrunedNotice, proof};
 use vouchlog_merkle::{LeafIndex, TileId, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, Origin, SignatureType, SignedCheckpoint, SigningKey};
 use vouchlog_runtime::UnixMillis;
-use vouchlog_storage::{Fault, FaultPlan, Index, MemoryIndex, MemoryStore, Store};
+use vouchlog_storage::{
+    Batch, CommitError, Fault, FaultPlan, Growth, Index, Loaded, MemoryIndex, MemoryStore, Pruned, Store,
+    StoreError,
+};
 use vouchlog_stream::{Entry, Pruning, Retirement, RetirementCause, Statement};
 
 use crate::pruning::{Below, Plan, PruneError, announce, plan};
@@ -320,4 +325,109 @@ async fn nothing_is_removed_before_it_is_published() {
     removed(&store, 1_024).await;
     assert_eq!(log.pruned().await, Ok(Some(PrunedNotice { minimum: 1_024, announced: index })));
     log.stop().await;
+}
+
+/// A store whose readers elsewhere see an announcement late, and which removes one bundle at a time.
+#[derive(Clone)]
+struct Slow {
+    store: Arc<MemoryStore>,
+    is_shown: Arc<AtomicBool>,
+    removed: Arc<AtomicU64>,
+}
+
+impl Store for Slow {
+    fn load(&self) -> Result<Option<Loaded>, StoreError> {
+        self.store.load()
+    }
+
+    fn restore(&self, growth: Growth) -> Result<(), StoreError> {
+        self.store.restore(growth)
+    }
+
+    fn commit(&self, expected: Option<u64>, batch: Batch) -> Result<(), CommitError> {
+        self.store.commit(expected, batch)
+    }
+
+    fn note_signed(&self, head: TreeHead) -> Result<(), StoreError> {
+        self.store.note_signed(head)
+    }
+
+    fn signed(&self) -> Result<Option<TreeHead>, StoreError> {
+        self.store.signed()
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
+        self.store.tile(tile)
+    }
+
+    fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
+        self.store.entry_bundle(bundle)
+    }
+
+    fn sealed_size(&self) -> u64 {
+        self.store.sealed_size()
+    }
+
+    fn pruned(&self) -> Option<Arc<Pruned>> {
+        self.store.pruned()
+    }
+
+    fn prune(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        assert!(self.is_shown.load(Ordering::SeqCst), "given up before it is shown");
+        self.store.prune(pruned)
+    }
+
+    fn remove_pruned(&self) -> Result<u64, StoreError> {
+        let pruned = self.store.pruned().expect("nothing is removed before it is given up");
+        let removed = self.removed.load(Ordering::SeqCst);
+        if removed == pruned.removed_from(0).count() as u64 {
+            return Ok(0);
+        }
+        self.removed.fetch_add(1, Ordering::SeqCst);
+        Ok(1)
+    }
+
+    fn shows(&self, _: u64) -> Result<bool, StoreError> {
+        Ok(self.is_shown.load(Ordering::SeqCst))
+    }
+
+    fn impediment(&self) -> Option<String> {
+        self.store.impediment()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.store.close()
+    }
+}
+
+/// Nothing is given up before every reader can see that it will be; what was given up is removed after all, also by a process that finds it so.
+#[tokio::test]
+async fn the_announcement_is_shown_wherever_entries_are_read_before_they_go() {
+    let clock = TestClock::default();
+    let (store, _, _) = stopped(&clock).await;
+    announced(&store, &clock, 1_024);
+    let slow = Slow { store: store.clone(), is_shown: Arc::default(), removed: Arc::default() };
+    let log = open(slow.clone(), None, &clock).unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(log.pruned().await.unwrap().map(|notice| notice.minimum), Some(1_024));
+    assert!(store.pruned().is_none(), "it is published, and not shown everywhere");
+    slow.is_shown.store(true, Ordering::SeqCst);
+    removed(&store, 1_024).await;
+    until_removed(&slow, 2).await;
+    log.stop().await;
+
+    let next = Slow { store: Arc::new(store.reopen()), removed: Arc::default(), ..slow };
+    let log = open(next.clone(), None, &clock).unwrap();
+    until_removed(&next, 2).await;
+    log.stop().await;
+}
+
+async fn until_removed(store: &Slow, bundles: u64) {
+    for _ in 0..1_000 {
+        if store.removed.load(Ordering::SeqCst) == bundles {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{bundles} bundles were never removed");
 }

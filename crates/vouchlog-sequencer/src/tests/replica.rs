@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use vouchlog_api::{LogReader, Watch, proof};
+use vouchlog_api::{ErrorKind, LogReader, PrunedNotice, Watch, proof};
 use vouchlog_merkle::{CompactRange, EntryBundle, LeafIndex, Tile, TileId, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{Checkpoint, Origin, SignatureType, SignedCheckpoint, SigningKey};
-use vouchlog_storage::{Checkpoints, StoreError, Unsealed, View};
+use vouchlog_storage::{Checkpoints, Pruned, StoreError, Unsealed, View};
 
 use crate::replica::{Replica, ReplicaError};
 use crate::testing::{ORIGIN, key};
@@ -21,6 +21,7 @@ struct Rows {
     entries: Vec<Bytes>,
     sealed: u64,
     shown: Checkpoints,
+    pruned: Option<Arc<Pruned>>,
 }
 
 fn framed(entries: &[Bytes]) -> Bytes {
@@ -90,8 +91,13 @@ impl View for Log {
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
         let rows = self.0.lock();
         assert!((bundle + 1) * 256 <= rows.sealed, "bundle {bundle} is not sealed");
+        rows.pruned.as_ref().map_or(Ok(()), |pruned| pruned.check_kept(bundle))?;
         let first = usize::try_from(bundle * 256).unwrap();
         Ok(framed(&rows.entries[first..first + 256]))
+    }
+
+    fn pruned(&self) -> Result<Option<Arc<Pruned>>, StoreError> {
+        Ok(self.0.lock().pruned.clone())
     }
 }
 
@@ -149,6 +155,33 @@ async fn it_follows_whatever_is_sealed_meanwhile() {
         let new = replica(&log);
         new.update(None).await.unwrap();
         check(&new, log.root(signed)).await;
+    }
+}
+
+/// One that is a few bundles behind, which were given up meanwhile, and one that starts only now.
+#[tokio::test]
+async fn it_follows_over_entries_that_were_given_up() {
+    let log = Log::default();
+    let follows = replica(&log);
+    log.grow(700, 512);
+    log.sign(700);
+    follows.update(None).await.unwrap();
+    log.grow(5_000, 4_864);
+    log.0.lock().pruned = Some(Arc::new(Pruned::new(4_096, 4_900, vec![0, 5])));
+    let notice = PrunedNotice { minimum: 4_096, announced: LeafIndex::new(4_900) };
+    assert_eq!(follows.pruned().await, Ok(None), "its checkpoint does not cover the announcement");
+    log.sign(5_000);
+    let new = replica(&log);
+    for replica in [follows, new] {
+        replica.update(None).await.unwrap();
+        let head = log.root(5_000);
+        assert_eq!(replica.size(), head.size);
+        for index in [0, 1_300, 4_096, 4_999].map(LeafIndex::new) {
+            proof::checked_inclusion(&replica, index, head.size, &head.root).await.unwrap();
+        }
+        let gone = replica.entry_bundle(2, 256).await.unwrap_err();
+        assert_eq!(gone.kind, ErrorKind::Pruned { minimum: 4_096 });
+        assert_eq!(replica.pruned().await, Ok(Some(notice)));
     }
 }
 
