@@ -21,6 +21,7 @@ mod backup;
 mod canary;
 mod collect;
 mod completions;
+mod contents;
 mod custody;
 mod demo;
 mod desk;

@@ -192,6 +192,10 @@ pub struct ErasedRecords {
     pub refusals: Vec<RefusedRecord>,
     /// The records that say so.
     pub entries: Vec<ErasureEntry>,
+    /// Objects with sealed content that the object store has not removed yet. Their keys are destroyed; the vault tries again until they are
+    /// gone.
+    #[serde(default)]
+    pub objects_left: u64,
 }
 
 /// A record that says what was erased.
@@ -240,6 +244,7 @@ impl Ask for Erase {
         let mut answer = ErasedRecords {
             records: erased.iter().flat_map(|erased| erased.records.clone()).collect(),
             refusals: erased.iter().flat_map(|erased| &erased.refusals).map(RefusedRecord::from).collect(),
+            objects_left: erased.iter().map(|erased| erased.objects_left).sum(),
             ..ErasedRecords::default()
         };
         for id in erased.iter().filter_map(|erased| erased.entry.as_ref()) {

@@ -89,7 +89,11 @@ fn of_vault(error: &VaultError) -> Error {
         | E::LastAdmin
         | E::Conflict(_)
         | E::DigestTaken { .. } => Error::new(ErrorKind::FailedPrecondition, error.to_string()),
-        E::Busy | E::NoRoom { .. } | E::Closed | E::Unreachable(_) => {
+        E::NeedsObjects(_) => Error::new(
+            ErrorKind::FailedPrecondition,
+            "this content is in an object store, and the vault's server was started without it: ask its operator",
+        ),
+        E::Busy | E::NoRoom { .. } | E::Closed | E::Unreachable(_) | E::Objects(_) => {
             Error::unavailable("the vault cannot do this now: retry shortly")
         }
         // What is damaged, and where, is for the operator, who finds it in the server's log.

@@ -38,6 +38,8 @@ pub enum Content {
     Tile,
     /// The checkpoint, which does.
     Checkpoint,
+    /// What a vault sealed: no cache keeps a copy that an erasure would not reach.
+    Sealed,
 }
 
 impl Content {
@@ -45,6 +47,7 @@ impl Content {
         let (kind, caching) = match self {
             Self::Tile => ("application/octet-stream", "max-age=604800,immutable"),
             Self::Checkpoint => ("text/plain; charset=utf-8", "no-cache"),
+            Self::Sealed => ("application/octet-stream", "private, no-store"),
         };
         [(Attribute::ContentType, kind), (Attribute::CacheControl, caching)].into_iter().collect()
     }

@@ -8,6 +8,8 @@
 //! <prefix>/pruned, pruned-bundles     of a log that gave up entries: where it announces that; which bundles stay
 //! ```
 //!
+//! With a prefix of its own, a vault keeps sealed content in a bucket, as [`BucketContents`].
+//!
 //! A bucket or a CDN in front of it serves the log with no process of ours, and anyone audits the log from there.
 //!
 //! In scope: [`Bucket`] (conditional creates and swaps with retries, bounds and byte comparison), [`ObjectSealed`] (the store
@@ -24,6 +26,7 @@
 mod address;
 mod bucket;
 mod connect;
+mod content;
 mod driver;
 mod failure;
 mod files;
@@ -39,6 +42,7 @@ mod sealed;
 pub use address::{AddressError, ObjectUrl};
 pub use bucket::{Bucket, Content, Swapped, VersionedObject};
 pub use connect::ConnectError;
+pub use content::BucketContents;
 pub use head::published;
 pub use pace::Pace;
 pub use probe::{Probe, RACERS, probe};

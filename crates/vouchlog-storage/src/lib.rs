@@ -8,7 +8,8 @@
 //! A head is committed first and signed afterwards. So "one root per size" rests on the commit alone, and a process that
 //! stops between the two signs the same head when it starts again.
 //!
-//! A witness keeps a small state for each log it cosigns, in a [`WitnessStore`] with the same promises.
+//! A witness keeps a small state for each log it cosigns, in a [`WitnessStore`] with the same promises. A vault may keep sealed content
+//! in a [`ContentStore`].
 //!
 //! Out of scope: what entries mean (`vouchlog-stream`), how the tree grows (`vouchlog-merkle`), who writes when
 //! (`vouchlog-sequencer`).
@@ -16,6 +17,7 @@
 //! *Invariant: when [`Store::commit`] returns, what it was given survives a power cut.*
 
 pub mod conformance;
+mod content_store;
 mod error;
 pub mod framing;
 mod index;
@@ -32,6 +34,7 @@ mod tenure;
 mod view;
 mod witness_store;
 
+pub use content_store::{ContentFuture, ContentStore};
 pub use error::{CommitError, StoreError};
 pub use index::{
     COMPARED_BYTES, Index, IndexAnswer, IndexBatch, MemoryIndex, RunEntry, StreamPlaces, key_prefix,

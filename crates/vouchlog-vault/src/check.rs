@@ -4,25 +4,29 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
+use vouchlog_record::RecordId;
 use vouchlog_runtime::Pace;
 
 use crate::columns::id;
+use crate::content_pieces::{self, SealedContent};
 use crate::database::Dialect;
 use crate::duties::KeptUntil;
 use crate::examine::integrity;
 use crate::keys::Key;
-use crate::limits::{CHECKED_AT_ONCE, CHECKED_AT_OPEN, REPORTED_DAMAGE};
+use crate::limits::{CHECKED_AT_ONCE, CHECKED_AT_OPEN, OBJECT_READS, REPORTED_DAMAGE};
+use crate::object_name::ObjectName;
 use crate::proof_run::{PROOF, PROOF_COLUMNS, PROOF_JOINS, Runs};
 use crate::roster::Roster;
 use crate::sealed::open_part;
 use crate::statement_text::{self, STATEMENT};
 use crate::sums::{self, SUMMED, SUMMED_COLUMNS};
-use crate::{Result, Vault, VaultError, content_pieces};
+use crate::{Result, Vault, VaultError};
 
 /// Where the columns of [`SUMMED`] begin in a page's rows.
-const SUMMED_AT: usize = 8;
+const SUMMED_AT: usize = 10;
 /// Where those of [`PROOF`] begin.
 const PROOF_AT: usize = SUMMED_AT + SUMMED_COLUMNS;
 /// Where those of [`STATEMENT`] begin.
@@ -51,6 +55,33 @@ struct Page {
     records: u64,
     bytes: u64,
     damage: Vec<String>,
+    objects: Vec<CheckedObject>,
+}
+
+/// An object to be checked, which is read outside of the transaction of its row.
+struct CheckedObject {
+    n: i64,
+    record: RecordId,
+    key: Key,
+    name: ObjectName,
+    length: usize,
+}
+
+/// What a check found.
+#[derive(Default)]
+struct Findings {
+    /// In the database. Nothing is written to it from then on.
+    damage: Vec<String>,
+    /// In the object store: what the database has is sound.
+    objects: Vec<String>,
+}
+
+/// Whether a check reads objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Objects {
+    Read,
+    /// They may be many, and far away.
+    Left,
 }
 
 impl Vault {
@@ -69,9 +100,14 @@ impl Vault {
         mut progress: impl FnMut(CheckProgress),
     ) -> Result<Vec<String>> {
         let mut damage = self.check_structure(rate.is_some()).await?;
-        match self.check_records(rate, &mut progress).await {
+        let mut objects = Vec::new();
+        match self.check_records(rate, Objects::Read, &mut progress).await {
             Err(VaultError::Damaged(what)) => damage.push(what),
-            found => damage.extend(found?),
+            found => {
+                let found = found?;
+                damage.extend(found.damage);
+                objects = found.objects;
+            }
         }
         match self.check_all_duties().await {
             Err(VaultError::Damaged(what)) => damage.push(what),
@@ -81,6 +117,8 @@ impl Vault {
         if let Some(first) = damage.first() {
             self.shared.db.set_damage(format!("{}: {first}", self.location()));
         }
+        damage.extend(objects);
+        damage.truncate(REPORTED_DAMAGE);
         Ok(damage)
     }
 
@@ -120,8 +158,8 @@ impl Vault {
         if self.shared.db.file_bytes().is_none_or(|bytes| bytes > CHECKED_AT_OPEN) {
             return Ok(());
         }
-        let found = self.shared.named(self.check_records(None, &mut |_| {})).await?;
-        match found.into_iter().next() {
+        let found = self.shared.named(self.check_records(None, Objects::Left, &mut |_| {})).await?;
+        match found.damage.into_iter().next() {
             Some(first) => Err(VaultError::damaged(format!("{}: {first}", self.location()))),
             None => Ok(()),
         }
@@ -130,17 +168,18 @@ impl Vault {
     async fn check_records(
         &self,
         rate: Option<u64>,
+        objects: Objects,
         progress: &mut impl FnMut(CheckProgress),
-    ) -> Result<Vec<String>> {
+    ) -> Result<Findings> {
         let newest: Option<i64> =
             sqlx::query("SELECT max(n) FROM record").fetch_one(&self.shared.db.readers).await?.try_get(0)?;
         let mut pace = rate.map(Pace::of_bytes);
-        let (mut damage, mut last, mut records) = (Vec::new(), 0, 0);
-        while damage.len() < REPORTED_DAMAGE {
+        let (mut found, mut last, mut records) = (Findings::default(), 0, 0);
+        while found.damage.len() + found.objects.len() < REPORTED_DAMAGE {
             let page = match self.checked_page(last).await {
                 // It would be the same on every later page.
                 Err(VaultError::Damaged(what)) => {
-                    damage.push(what);
+                    found.damage.push(what);
                     break;
                 }
                 page => page?,
@@ -148,14 +187,36 @@ impl Vault {
             if page.records == 0 {
                 break;
             }
-            damage.extend(page.damage);
+            found.damage.extend(page.damage);
+            let mut bytes = page.bytes;
+            if objects == Objects::Read {
+                bytes += page.objects.iter().map(|object| object.length as u64).sum::<u64>();
+                found.objects.extend(self.check_objects(page.objects).await?);
+            }
             (last, records) = (page.last, records + page.records);
             progress(CheckProgress { records, of: newest.unwrap_or(0).unsigned_abs().max(records) });
             if let Some(pace) = &mut pace {
-                tokio::time::sleep(pace.wait_for(page.bytes, Instant::now())).await;
+                tokio::time::sleep(pace.wait_for(bytes, Instant::now())).await;
             }
         }
-        Ok(damage)
+        Ok(found)
+    }
+
+    /// Reads the objects of a page. Returns what is missing or was altered.
+    async fn check_objects(&self, objects: Vec<CheckedObject>) -> Result<Vec<String>> {
+        let reads: Vec<_> = objects
+            .iter()
+            .map(|object| async move {
+                let CheckedObject { n, record, key, name, length } = object;
+                match self.open_object(record, key, *name, *length).await {
+                    Err(VaultError::Damaged(what)) if !self.is_erased(*n).await? => Ok(Some(what)),
+                    Ok(_) | Err(VaultError::Damaged(_)) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            })
+            .collect();
+        let found: Vec<Option<String>> = stream::iter(reads).buffered(OBJECT_READS).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Has SQLite check its pages and indexes; in a large file table by table, so that the write-ahead log can be written back in
@@ -204,7 +265,8 @@ impl Vault {
 
     async fn check_page(&self, after: i64) -> Result<Page> {
         let sql = format!(
-            "SELECT r.n, t.name, r.erasure, e.finished_at, z.key, z.metadata, z.content, r.place_sum, \
+            "SELECT r.n, t.name, r.erasure, e.finished_at, z.key, z.metadata, z.content, z.object, z.object_bytes, \
+             r.place_sum, \
              {SUMMED}, {PROOF}, {STATEMENT} FROM record r \
              LEFT JOIN tenant t ON t.id = r.tenant LEFT JOIN erasure e ON e.n = r.erasure \
              LEFT JOIN statement s ON s.record = r.n LEFT JOIN sealed z ON z.record = r.n \
@@ -227,15 +289,24 @@ impl Vault {
             (page.last, page.records) = (n, page.records + 1);
             match self.check_record(&mut tx, row, &mut runs).await {
                 Err(VaultError::Damaged(what)) => page.damage.push(what),
-                checked => page.bytes += checked?,
+                checked => {
+                    let (bytes, object) = checked?;
+                    page.bytes += bytes;
+                    page.objects.extend(object);
+                }
             }
         }
         tx.rollback().await?;
         Ok(page)
     }
 
-    /// Checks a record. Returns about how many bytes were read of it.
-    async fn check_record(&self, tx: &mut AnyConnection, row: &AnyRow, runs: &mut Runs) -> Result<u64> {
+    /// Checks a record. Returns about how many bytes were read of it, and the object that is still to be checked.
+    async fn check_record(
+        &self,
+        tx: &mut AnyConnection,
+        row: &AnyRow,
+        runs: &mut Runs,
+    ) -> Result<(u64, Option<CheckedObject>)> {
         sums::check(row, SUMMED_AT)?;
         let n: i64 = row.try_get(0)?;
         let id = id(row.try_get(SUMMED_AT)?)?;
@@ -244,7 +315,7 @@ impl Vault {
         if let Some(index) = row.try_get::<Option<i64>, _>(PROOF_AT + 4)? {
             let at = PROOF_AT + 5;
             let place = [index, row.try_get(at)?, row.try_get(at + 1)?, row.try_get(at + 2)?];
-            if row.try_get::<Option<&[u8]>, _>(7)?
+            if row.try_get::<Option<&[u8]>, _>(9)?
                 != Some(&sums::of_place(row.try_get(SUMMED_AT + 5)?, place))
             {
                 return Err(VaultError::damaged(format!(
@@ -255,7 +326,7 @@ impl Vault {
         }
         if row.try_get::<Option<i64>, _>(2)?.is_some() {
             // About to be erased, or gone: it cannot be read.
-            return Ok(FIXED_BYTES);
+            return Ok((FIXED_BYTES, None));
         }
         let tenant: &str = row.try_get::<Option<&str>, _>(1)?.ok_or_else(|| missing("tenant"))?;
         let tenant = match self.shared.keys.known_tenant(tenant) {
@@ -265,12 +336,17 @@ impl Vault {
         let wrapped: &[u8] = row.try_get::<Option<&[u8]>, _>(4)?.ok_or_else(|| missing("key"))?;
         let subjects = self.subjects_of(tx, n, &tenant.name).await?;
         let key: Key = tenant.unwrap(&id, wrapped, &subjects.iter().collect::<Vec<_>>())?;
-        let [metadata, content] = [(5, "metadata"), (6, "content")].map(|(column, part)| {
-            row.try_get::<Option<&[u8]>, _>(column).map(|sealed| sealed.ok_or_else(|| missing(part)))
-        });
-        let (metadata, content) = (metadata??, content_pieces::whole(tx, n, content??).await?);
+        let metadata: &[u8] = row.try_get::<Option<&[u8]>, _>(5)?.ok_or_else(|| missing("metadata"))?;
         open_part(&key, &id, "metadata", metadata)?;
-        open_part(&key, &id, "content", &content)?;
-        Ok(FIXED_BYTES + (metadata.len() + content.len()) as u64)
+        let read = FIXED_BYTES + metadata.len() as u64;
+        match content_pieces::find(tx, n, row, 6).await? {
+            SealedContent::Here(content) => {
+                open_part(&key, &id, "content", &content)?;
+                Ok((read + content.len() as u64, None))
+            }
+            SealedContent::Object(name, length) => {
+                Ok((read, Some(CheckedObject { n, record: id, key, name, length })))
+            }
+        }
     }
 }

@@ -153,6 +153,7 @@ impl Database {
                 ("cases", include_str!("../migrations/sqlite/0016_cases.sql")),
                 ("saved searches", include_str!("../migrations/sqlite/0017_saved_searches.sql")),
                 ("case sessions", include_str!("../migrations/sqlite/0018_case_sessions.sql")),
+                ("content objects", include_str!("../migrations/sqlite/0019_content_objects.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -173,6 +174,7 @@ impl Database {
                 ("cases", include_str!("../migrations/postgres/0016_cases.sql")),
                 ("saved searches", include_str!("../migrations/postgres/0017_saved_searches.sql")),
                 ("case sessions", include_str!("../migrations/postgres/0018_case_sessions.sql")),
+                ("content objects", include_str!("../migrations/postgres/0019_content_objects.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

@@ -5,7 +5,7 @@
 //! begin   the records are marked: from now on they cannot be read
 //!         (here the caller puts the erasure on record and logs it)
 //! finish  wrapped keys, ciphertexts, personal facets and persons nobody needs any more are deleted;
-//!         on SQLite the log and the unused pages too
+//!         on SQLite the log and the unused pages too; then objects, whose names are noted until they are removed
 //! ```
 //!
 //! What stays is the tombstone: id, digest, signed statement, proof, place, facets that name no person. On PostgreSQL the destroyed
@@ -29,7 +29,7 @@ use crate::operation::Operation;
 use crate::refusal::{Refusal, Why};
 use crate::roster::Roster;
 use crate::sql::{Value, over_set};
-use crate::{Result, Vault, VaultError, saved_searches};
+use crate::{Result, Vault, VaultError, object_removals, saved_searches};
 
 /// What to erase.
 #[derive(Clone, PartialEq, Eq)]
@@ -196,6 +196,7 @@ impl Vault {
                     return Err(unknown());
                 }
                 if !finished {
+                    object_removals::note_erased(&mut tx, n, now).await?;
                     destroy(&mut tx, n).await?;
                 }
                 let count = "SELECT count(*) FROM record WHERE erasure = $1";
@@ -209,6 +210,10 @@ impl Vault {
                         sqlx::query("UPDATE erasure SET finished_at = $1 WHERE n = $2").bind(now).bind(n);
                     update.execute(&mut *tx).await?;
                     db.commit(tx).await?;
+                }
+                // Nothing can read them any more: what is not removed now is removed later.
+                if let Err(error) = self.remove_objects(erasure_record).await {
+                    tracing::warn!(%error, "objects of erased records are not removed yet; this is tried again");
                 }
                 Ok(records.unsigned_abs())
             })

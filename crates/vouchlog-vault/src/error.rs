@@ -137,6 +137,15 @@ pub enum VaultError {
     /// What is stored is not what was written, or its key is gone. Names the database.
     #[error("the vault is damaged: {0}")]
     Damaged(String),
+    /// The content is in an object store, and the vault was opened without it. Names the store.
+    #[error("content of this vault is in the object store {0}, and the vault was opened without it: give --objects {0}")]
+    NeedsObjects(String),
+    /// The object store is not the one of this vault, or cannot hold its content.
+    #[error("{0}")]
+    ForeignObjects(String),
+    /// The object store failed or is away. The same call again may succeed.
+    #[error("the vault's object store failed: {0}")]
+    Objects(String),
     /// Others held the database for too long. The same call again may succeed.
     #[error("the database is busy: retry")]
     Busy,

@@ -1,6 +1,7 @@
 //! Writes a group of sealed records into the database, in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -11,6 +12,9 @@ use crate::facet_sets::{FacetSet, insert_sets, is_in_set};
 use crate::keys::{Key, MAC_BYTES, Pseudonyms};
 use crate::lists::{ListedRecord, Mac, SessionOfRecords, add_to_lists, add_to_sessions, session_of};
 use crate::macs::{Macs, OfValue};
+use crate::object_folders::hold_open;
+use crate::object_name::{FolderName, ObjectName};
+use crate::object_removals::note_orphans;
 use crate::owners::{Owners, owners};
 use crate::roster::Roster;
 use crate::sealed::SealedRecord;
@@ -21,21 +25,34 @@ use crate::{KeepRecord, Result, VaultError, content_pieces, statement_text, sums
 
 /// One call of `keep`.
 pub(crate) struct KeepJob {
-    pub(crate) records: Vec<SealedRecord>,
+    pub(crate) records: Arc<Vec<SealedRecord>>,
+    /// Where the content of each record was written, if not in the database.
+    pub(crate) objects: Vec<Option<ObjectName>>,
     pub(crate) now: i64,
-    pub(crate) reply: oneshot::Sender<Result<()>>,
-    /// Its share of the queue, given back when the job is dropped.
-    pub(crate) _share: OwnedSemaphorePermit,
+    pub(crate) reply: oneshot::Sender<Result<Kept>>,
+    /// Its share of the queue, given back when the call and the job are dropped.
+    pub(crate) _share: Arc<OwnedSemaphorePermit>,
+}
+
+/// What became of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Done,
+    /// A folder with an object of it was closed: its content is to be written again.
+    FolderClosed,
 }
 
 /// Keeps the jobs' records in one transaction; what becomes of each job. An error is of the transaction: nothing was kept, unless
 /// the commit's outcome is unknown.
-pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<Result<()>>> {
+pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<Result<Kept>>> {
     let mut tx = shared.db.begin().await?;
     // Records that come under a hold change what is sealed, which one writer at a time may do.
     let is_exclusive = shared.keys.expects_standing();
     shared.keys.check(&shared.db.lock(&mut tx, is_exclusive).await?)?;
-    let (new, outcomes) = select_new(&mut tx, jobs).await?;
+    let folders = jobs.iter().flat_map(|job| &job.objects).flatten().map(ObjectName::folder).collect();
+    let open = hold_open(&shared.db, &mut tx, &folders).await?;
+    let (new, outcomes) = select_new(&mut tx, jobs, &open).await?;
+    note_unnamed(&mut tx, jobs, &new).await?;
     let mut sealed_anew = None;
     if !new.is_empty() {
         let mut roster = Roster::read(shared, &mut tx).await?;
@@ -44,7 +61,7 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
             // It is known now: the next attempt locks.
             return Err(VaultError::Busy);
         }
-        let records: Vec<&KeepRecord> = new.iter().map(|(sealed, _)| &sealed.record).collect();
+        let records: Vec<&KeepRecord> = new.iter().map(|new| &new.sealed.record).collect();
         let owners = owners(shared, &mut tx, &records).await?;
         let mut macs = Macs::default();
         let sessions = sessions(&mut tx, &new, &owners, &mut macs).await?;
@@ -71,15 +88,32 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
     Ok(outcomes)
 }
 
-/// A record to insert and when it was taken.
-type New<'a> = (&'a SealedRecord, i64);
+/// A record to insert.
+#[derive(Clone, Copy)]
+struct New<'a> {
+    sealed: &'a SealedRecord,
+    /// Where its content is, if not in the database.
+    object: Option<ObjectName>,
+    /// When it was taken.
+    now: i64,
+}
 
-/// The records that are not kept yet, and which jobs contradict what is kept.
+/// The objects of records that are not inserted: they are kept already, or refused.
+async fn note_unnamed(tx: &mut AnyConnection, jobs: &[KeepJob], new: &[New<'_>]) -> Result<()> {
+    let named: HashSet<ObjectName> = new.iter().filter_map(|new| new.object).collect();
+    let now = jobs.iter().map(|job| job.now).max().unwrap_or_default();
+    let written = jobs.iter().flat_map(|job| &job.objects).flatten().copied();
+    // An attempt before this one may have committed without its answer: what a row names stays.
+    note_orphans(tx, written.filter(|object| !named.contains(object)).collect(), now).await.map(drop)
+}
+
+/// The records that are not kept yet, and which jobs contradict what is kept, or have an object in a folder that is not open.
 async fn select_new<'a>(
     tx: &mut AnyConnection,
     jobs: &'a [KeepJob],
-) -> Result<(Vec<New<'a>>, Vec<Result<()>>)> {
-    let given = || jobs.iter().flat_map(|job| &job.records).map(|sealed| &sealed.record);
+    open: &HashSet<FolderName>,
+) -> Result<(Vec<New<'a>>, Vec<Result<Kept>>)> {
+    let given = || jobs.iter().flat_map(|job| job.records.iter()).map(|sealed| &sealed.record);
     let ids = given().map(|record| record.id.as_str().into()).collect();
     let digests = given().map(|record| record.digest.as_bytes().as_slice().into()).collect();
     let mut rows = over_set(tx, "SELECT id, digest FROM record WHERE id IN", ids, "").await?;
@@ -90,24 +124,28 @@ async fn select_new<'a>(
 
     let (mut new, mut outcomes) = (Vec::new(), Vec::new());
     for job in jobs {
+        if job.objects.iter().flatten().any(|object| !open.contains(&object.folder())) {
+            outcomes.push(Ok(Kept::FolderClosed));
+            continue;
+        }
         let (before, mut refused) = (new.len(), None);
-        for sealed in &job.records {
+        for (sealed, object) in job.records.iter().zip(&job.objects) {
             let (id, digest) = (sealed.record.id.as_str(), sealed.record.digest.as_bytes());
             refused = refused.or_else(|| conflict(&sealed.record, &digest_of, &id_of));
             if !digest_of.contains_key(id) {
                 digest_of.insert(id.to_owned(), digest.to_vec());
                 id_of.insert(digest.to_vec(), id.to_owned());
-                new.push((sealed, job.now));
+                new.push(New { sealed, object: *object, now: job.now });
             }
         }
         // All or none: what the call added is taken back.
         if refused.is_some() {
-            for (sealed, _) in new.drain(before..) {
+            for New { sealed, .. } in new.drain(before..) {
                 digest_of.remove(sealed.record.id.as_str());
                 id_of.remove(sealed.record.digest.as_bytes().as_slice());
             }
         }
-        outcomes.push(refused.map_or(Ok(()), Err));
+        outcomes.push(refused.map_or(Ok(Kept::Done), Err));
     }
     Ok((new, outcomes))
 }
@@ -137,7 +175,7 @@ async fn sessions<'a>(
 ) -> Result<Vec<Option<i64>>> {
     let mut sessions: BTreeMap<[u8; MAC_BYTES], SessionOfRecords> = BTreeMap::new();
     let mut of_records = Vec::new();
-    for (sealed, _) in new {
+    for New { sealed, .. } in new {
         let record = &sealed.record;
         let tenant = owners.tenant(record);
         let name = session_of(record.facets.iter().map(|(facet, value)| (*facet, value.as_str())));
@@ -165,7 +203,7 @@ fn listed<'a>(
     places: &HashMap<String, i64>,
     macs: &mut Macs<'a>,
 ) -> Vec<ListedRecord<'a>> {
-    let of_record = |((sealed, _), session): (&New<'a>, &Option<i64>)| {
+    let of_record = |(New { sealed, .. }, session): (&New<'a>, &Option<i64>)| {
         let record = &sealed.record;
         let tenant = owners.tenant(record);
         let people = record.subjects.iter().zip(owners.subjects(record));
@@ -193,7 +231,7 @@ async fn insert_records(
     owners: &Owners,
     (duties, sessions): (&Duties, &[Option<i64>]),
 ) -> Result<HashMap<String, i64>> {
-    let row = |((sealed, now), session): (&New<'_>, &Option<i64>)| {
+    let row = |(New { sealed, now, .. }, session): (&New<'_>, &Option<i64>)| {
         let record = &sealed.record;
         // A clock that was far behind must not end a duty before it began.
         let begin = record.started_at.max(*now);
@@ -242,20 +280,33 @@ async fn insert_parts(
 ) -> Result<()> {
     let (mut statements, mut parts, mut persons) = (Vec::new(), Vec::new(), Vec::new());
     let mut pieces = Vec::new();
-    for (sealed, _) in new {
+    for New { sealed, object, .. } in new {
         let record = &sealed.record;
         let n = places[record.id.as_str()];
         let keys: Vec<&Key> = owners.subjects(record).map(|(_, key)| key).collect();
         let key = owners.tenant(record).wrap(&record.id, &sealed.key, &keys)?;
         let (jwt, packed) = statement_text::stored(&record.jwt);
         statements.push(vec![n.into(), jwt.into(), packed.into(), sums::of_text(n, &record.jwt).into()]);
-        parts.push(vec![n.into(), key.into(), sealed.metadata.as_slice().into(), Vec::new().into()]);
-        pieces.extend(content_pieces::rows(n, &sealed.content));
+        let length = i64::try_from(sealed.content.len()).expect("content is far shorter");
+        let object_bytes = object.map(|_| length);
+        let object = object.map(|object| object.as_bytes().to_vec());
+        if object.is_none() {
+            pieces.extend(content_pieces::rows(n, &sealed.content));
+        }
+        let (metadata, content) = (sealed.metadata.as_slice(), Vec::new());
+        parts.push(vec![
+            n.into(),
+            key.into(),
+            metadata.into(),
+            content.into(),
+            object.into(),
+            object_bytes.into(),
+        ]);
         let rows: BTreeSet<i64> = owners.subjects(record).map(|(row, _)| *row).collect();
         persons.extend(rows.into_iter().map(|subject| vec![Value::from(n), subject.into()]));
     }
     over_values(tx, "INSERT INTO statement (record, jwt, packed, sum)", statements, "").await?;
-    over_values(tx, "INSERT INTO sealed (record, key, metadata, content)", parts, "").await?;
+    over_values(tx, "INSERT INTO sealed (record, key, metadata, content, object, object_bytes)", parts, "").await?;
     over_values(tx, "INSERT INTO content_piece (record, bytes)", pieces, "").await?;
     over_values(tx, "INSERT INTO record_subject (record, subject)", persons, "").await?;
     Ok(())
@@ -264,7 +315,7 @@ async fn insert_parts(
 /// The pseudonyms of each record. A value that is not canonical has two: a hold that an earlier version placed goes on under the value as
 /// it was written.
 fn pseudonyms<'a>(new: &[New<'a>], owners: &Owners, macs: &mut Macs<'a>) -> Vec<Pseudonyms> {
-    let of_record = |(sealed, _): &New<'a>| {
+    let of_record = |New { sealed, .. }: &New<'a>| {
         let tenant = owners.tenant(&sealed.record);
         let facets = sealed.record.facets.iter().map(|(facet, value)| (*facet, value));
         let people = sealed.record.subjects.iter().map(|person| (Facet::Initiator, person));
@@ -285,7 +336,7 @@ async fn sets<'a>(
     owners: &Owners,
     macs: &mut Macs<'a>,
 ) -> Result<Vec<Option<FacetSet>>> {
-    let of_record = |(sealed, _): &New<'a>| {
+    let of_record = |New { sealed, .. }: &New<'a>| {
         let tenant = owners.tenant(&sealed.record);
         let facets = sealed.record.facets.iter().filter(|(facet, _)| is_in_set(*facet));
         let members: BTreeSet<Mac> =
@@ -309,7 +360,7 @@ async fn insert_facets(
     places: &HashMap<String, i64>,
 ) -> Result<()> {
     let mut facets = Vec::new();
-    for (((sealed, _), pseudonyms), set) in new.iter().zip(pseudonyms).zip(sets) {
+    for ((New { sealed, .. }, pseudonyms), set) in new.iter().zip(pseudonyms).zip(sets) {
         let record = &sealed.record;
         let n = places[record.id.as_str()];
         let is_in_set = |mac: &Mac| set.as_ref().is_some_and(|(_, members)| members.contains(mac));
@@ -334,7 +385,7 @@ fn covered<'a>(
     owners: &Owners,
 ) -> BTreeMap<String, BTreeSet<&'a str>> {
     let mut covered: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for ((sealed, _), pseudonyms) in new.iter().zip(pseudonyms) {
+    for (New { sealed, .. }, pseudonyms) in new.iter().zip(pseudonyms) {
         let record = &sealed.record;
         let kept = KeptRecord {
             tenant: owners.tenant(record).id,

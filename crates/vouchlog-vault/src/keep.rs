@@ -1,12 +1,21 @@
 //! Keeping records: sealed by the caller's task, written by the writer in one transaction per group.
 
-use tokio::sync::oneshot;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+use sqlx::Row as _;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::access::Access;
-use crate::insert::KeepJob;
-use crate::limits::{MAX_CALL_BYTES, MAX_RECORDS_PER_CALL};
+use crate::insert::{KeepJob, Kept};
+use crate::limits::{
+    MAX_CALL_BYTES, MAX_CONTENT_IN_ROW, MAX_RECORDS_PER_CALL, OBJECT_WRITES, WRITE_ATTEMPTS,
+};
+use crate::object_name::{FolderName, ObjectName};
 use crate::operation::Operation;
 use crate::sealed::SealedRecord;
+use crate::sql::over_set;
 use crate::writer::Job;
 use crate::{KeepRecord, Result, Vault, VaultError};
 
@@ -36,11 +45,70 @@ impl Vault {
                 let share =
                     self.queue.clone().acquire_many_owned(kib).await.map_err(|_| VaultError::Closed)?;
                 let records = records.into_iter().map(SealedRecord::new).collect::<Result<_>>()?;
-                let (reply, answer) = oneshot::channel();
-                let job = Job::Keep(KeepJob { records, now, reply, _share: share });
-                self.jobs.send(job).await.map_err(|_| VaultError::Closed)?;
-                answer.await.map_err(|_| VaultError::Closed)?
+                self.keep_sealed(Arc::new(records), now, Arc::new(share)).await
             })
             .await
+    }
+
+    async fn keep_sealed(
+        &self,
+        records: Arc<Vec<SealedRecord>>,
+        now: i64,
+        share: Arc<OwnedSemaphorePermit>,
+    ) -> Result<()> {
+        for _ in 0..WRITE_ATTEMPTS {
+            let objects = self.place_content(&records).await?;
+            let folders: HashSet<FolderName> = objects.iter().flatten().map(ObjectName::folder).collect();
+            let (reply, answer) = oneshot::channel();
+            let (records, _share) = (records.clone(), share.clone());
+            let job = Job::Keep(KeepJob { records, objects, now, reply, _share });
+            self.jobs.send(job).await.map_err(|_| VaultError::Closed)?;
+            match answer.await.map_err(|_| VaultError::Closed)?? {
+                Kept::Done => return Ok(()),
+                Kept::FolderClosed => {
+                    for folder in folders {
+                        self.shared.objects().await?.leave_folder(folder).await;
+                    }
+                }
+            }
+        }
+        Err(VaultError::Busy)
+    }
+
+    /// Writes content that is too long for a row as objects, before any row names them. Returns the object of each record that has one.
+    async fn place_content(&self, records: &[SealedRecord]) -> Result<Vec<Option<ObjectName>>> {
+        let mut placed = vec![None; records.len()];
+        let is_long = |sealed: &SealedRecord| sealed.content.len() > MAX_CONTENT_IN_ROW;
+        let mut long: Vec<usize> = (0..records.len()).filter(|at| is_long(&records[*at])).collect();
+        if long.is_empty() {
+            return Ok(placed);
+        }
+        let db = &self.shared.db;
+        let Some(objects) = self.shared.objects.get() else {
+            // A vault that never had one keeps everything in its database.
+            return match self.shared.noted_objects().await? {
+                Some(url) => Err(VaultError::NeedsObjects(url)),
+                None => Ok(placed),
+            };
+        };
+        // What is kept already needs no object.
+        let ids = long.iter().map(|at| records[*at].record.id.as_str().into()).collect();
+        let mut connection = db.readers.acquire().await?;
+        let rows = over_set(&mut connection, "SELECT id FROM record WHERE id IN", ids, "").await?;
+        drop(connection);
+        let kept: HashSet<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        long.retain(|at| !kept.contains(records[*at].record.id.as_str()));
+        db.check_room()?;
+        let names = objects.names(db, long.len()).await?;
+        let writes: Vec<_> =
+            long.iter().zip(&names).map(|(at, name)| objects.put(*name, records[*at].content.clone())).collect();
+        let mut writes = stream::iter(writes).buffer_unordered(OBJECT_WRITES);
+        while let Some(written) = writes.next().await {
+            written?;
+        }
+        for (at, name) in long.into_iter().zip(names) {
+            placed[at] = Some(name);
+        }
+        Ok(placed)
     }
 }

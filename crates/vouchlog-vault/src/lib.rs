@@ -11,6 +11,8 @@
 //! * [erasing](Vault::plan_erasure) destroys keys and ciphertexts and leaves a tombstone whose statement and proof still verify; it
 //!   respects legal holds and retention duties.
 //!
+//! [`Vault::use_objects`] gives it an object store for content that is too long for a row. Objects are sealed like rows, and named at random.
+//!
 //! In scope: the tables, the keys, roles, holds, retention. Out of scope: what records say, how they are graded and signed
 //! (`vouchlog-record`, `vouchlog-grading`, `vouchlog-statement`), logging them and fetching their proofs.
 //!
@@ -68,6 +70,11 @@ mod logged;
 mod lost;
 mod macs;
 mod mark;
+mod object_folders;
+mod object_name;
+mod object_removals;
+mod object_upkeep;
+mod objects;
 mod operation;
 mod owners;
 mod parts;
@@ -112,6 +119,7 @@ pub use key_error::KeyError;
 pub use keys::{KeyEncryptionKey, VaultKeySource};
 pub use logged::{Backlog, NotNoted, Unlogged};
 pub use lost::LostRecord;
+pub use objects::ObjectMetrics;
 pub use operation::Operation;
 pub use principals::Principal;
 pub use query::{Cursor, Order, Query};

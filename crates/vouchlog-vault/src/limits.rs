@@ -160,3 +160,36 @@ pub(crate) const MAX_WRAPPED_KEY_BYTES: usize = 16 * 1_024;
 
 /// How long a key command may take: a key service across the network, and a person who touches a token.
 pub(crate) const KEY_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Sealed content of up to this many bytes stays in the database, also of a vault with an object store. One request to write an object costs as
+/// much as keeping 4 KiB for a year or more, and takes longer than the row.
+pub const MAX_CONTENT_IN_ROW: usize = 4 * 1024;
+
+/// Requests to an object store that write or delete, under way at a time: a group of records takes some round trips then, not hundreds.
+pub(crate) const OBJECT_WRITES: usize = 32;
+
+/// Objects that are read at a time: of the largest content, 128 MiB.
+pub(crate) const OBJECT_READS: usize = 8;
+
+/// How long a process puts objects into one folder, and how many: a sweep reads the list of a folder at once.
+pub(crate) const FOLDER_AGE: Duration = Duration::from_secs(60 * 60);
+/// See [`FOLDER_AGE`].
+pub(crate) const FOLDER_OBJECTS: usize = 10_000;
+
+/// How long after a folder was closed orphans in it are removed.
+pub(crate) const ORPHAN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Folders of one upkeep: 64 lists of 10 pages.
+pub(crate) const FOLDERS_AT_ONCE: i64 = 64;
+
+/// Objects that are removed before their rows are: some seconds of work that a crash repeats.
+pub(crate) const REMOVED_AT_ONCE: i64 = 1_000;
+
+/// How long an erasure waits for its objects to be removed. The keys are gone before, and the rest is removed later.
+pub(crate) const REMOVAL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Time between two upkeeps of an object store: a store that was away is asked again within a minute.
+pub(crate) const UPKEEP_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest marker of an object store: it has 121 bytes.
+pub(crate) const MAX_MARKER_BYTES: usize = 1_024;

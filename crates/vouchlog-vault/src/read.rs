@@ -10,7 +10,9 @@ use vouchlog_stream::{Digest, LogPlace, Statement};
 
 use crate::access::{Access, ReadPermit};
 use crate::columns::{id, leaf_index, place_of, statement, stream};
+use crate::content_pieces::SealedContent;
 use crate::keys::Key;
+use crate::object_name::ObjectName;
 use crate::operation::Operation;
 use crate::proof_run::{PROOF, PROOF_JOINS, Runs};
 use crate::sealed::open_part;
@@ -80,7 +82,7 @@ impl Vault {
                 access.allow(Operation::Read)?;
                 let mut connection = self.shared.db.readers.acquire().await?;
                 let ids = ids.iter().map(|id| id.as_str().into()).collect();
-                let sql = "SELECT r.id, CAST(length(s.metadata) + length(s.content) + COALESCE(\
+                let sql = "SELECT r.id, CAST(length(s.metadata) + length(s.content) + COALESCE(s.object_bytes, 0) + COALESCE(\
                            (SELECT sum(length(p.bytes)) FROM content_piece p WHERE p.record = r.n), 0) AS BIGINT), t.name \
                            FROM record r JOIN tenant t ON t.id = r.tenant JOIN sealed s ON s.record = r.n WHERE r.id IN";
                 let mut rows = over_set(&mut connection, sql, ids, "").await?;
@@ -184,7 +186,7 @@ impl Vault {
     pub(crate) async fn unseal(&self, id: &RecordId, part: &str) -> Result<Vec<u8>> {
         let select = match part {
             "metadata" => "SELECT key, metadata FROM sealed WHERE record = $1",
-            _ => "SELECT key, content FROM sealed WHERE record = $1",
+            _ => "SELECT key, content, object, object_bytes FROM sealed WHERE record = $1",
         };
         // One transaction: the keys and what they open are of the same moment.
         let mut tx = self.shared.db.readers.begin().await?;
@@ -210,9 +212,9 @@ impl Vault {
                 });
             }
         };
-        let bytes = match part {
-            "metadata" => sealed.try_get(1)?,
-            _ => content_pieces::whole(&mut tx, n, sealed.try_get(1)?).await?,
+        let content = match part {
+            "metadata" => SealedContent::Here(sealed.try_get(1)?),
+            _ => content_pieces::find(&mut tx, n, &sealed, 1).await?,
         };
         let subjects = self.subjects_of(&mut tx, n, &tenant).await?;
         let tenant = match self.shared.keys.known_tenant(&tenant) {
@@ -225,7 +227,36 @@ impl Vault {
         };
         tx.rollback().await?;
         let key = tenant.unwrap(id, sealed.try_get(0)?, &subjects.iter().collect::<Vec<_>>())?;
-        open_part(&key, id, part, &bytes)
+        match content {
+            SealedContent::Here(bytes) => open_part(&key, id, part, &bytes),
+            SealedContent::Object(name, length) => match self.open_object(id, &key, name, length).await {
+                // An erasure may have finished meanwhile.
+                Err(VaultError::Damaged(_)) if self.is_erased(n).await? => {
+                    Err(VaultError::Erased(id.clone()))
+                }
+                opened => opened,
+            },
+        }
+    }
+
+    /// Reads and opens the object of a record's content.
+    pub(crate) async fn open_object(
+        &self,
+        id: &RecordId,
+        key: &Key,
+        name: ObjectName,
+        length: usize,
+    ) -> Result<Vec<u8>> {
+        let objects = self.shared.objects().await?;
+        let sealed = objects.read(id, name, length).await?;
+        open_part(key, id, "content", &sealed).map_err(|_| objects.altered(id, name))
+    }
+
+    /// Whether a record was erased, or is about to be.
+    pub(crate) async fn is_erased(&self, n: i64) -> Result<bool> {
+        let erasure = sqlx::query("SELECT erasure FROM record WHERE n = $1").bind(n);
+        let erasure = erasure.fetch_one(&self.shared.db.readers).await?;
+        Ok(erasure.try_get::<Option<i64>, _>(0)?.is_some())
     }
 
     /// The keys of a record's persons.

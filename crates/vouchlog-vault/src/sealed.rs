@@ -1,5 +1,6 @@
 //! The two parts of a record that are encrypted, metadata and content, under the record's own key.
 
+use bytes::Bytes;
 use vouchlog_record::RecordId;
 
 use crate::keys::{self, Key, context, random_key, seal};
@@ -11,7 +12,7 @@ pub(crate) struct SealedRecord {
     pub(crate) record: KeepRecord,
     pub(crate) key: Key,
     pub(crate) metadata: Vec<u8>,
-    pub(crate) content: Vec<u8>,
+    pub(crate) content: Bytes,
 }
 
 impl SealedRecord {
@@ -21,7 +22,7 @@ impl SealedRecord {
         let content = seal_part(&key, &record.id, "content", &record.content)?;
         record.metadata = Vec::new();
         record.content = Vec::new();
-        Ok(Self { record, key, metadata, content })
+        Ok(Self { record, key, metadata, content: content.into() })
     }
 }
 

@@ -1,20 +1,23 @@
 //! What the vault and its writer have in common.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sqlx::{AnyConnection, Row as _};
 
-use crate::Result;
 use crate::database::Database;
 use crate::error::named;
 use crate::keys::{KeyRing, Tenant};
 use crate::learned::Learned;
+use crate::objects::Objects;
+use crate::{Result, VaultError};
 
 /// What the vault and its writer have in common.
 pub(crate) struct Shared {
     pub(crate) db: Database,
     pub(crate) keys: KeyRing,
     pub(crate) learned: Learned,
+    /// Where long content is, once it was given.
+    pub(crate) objects: OnceLock<Arc<Objects>>,
     /// Where the vault is, without a password.
     pub(crate) shown: String,
 }
@@ -23,6 +26,20 @@ impl Shared {
     /// Names the vault in errors that report damage.
     pub(crate) async fn named<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         work.await.map_err(|error| named(error, &self.shown))
+    }
+
+    /// The object store, for content that is there.
+    pub(crate) async fn objects(&self) -> Result<&Objects> {
+        match self.objects.get() {
+            Some(objects) => Ok(objects),
+            None => Err(VaultError::NeedsObjects(self.noted_objects().await?.unwrap_or_default())),
+        }
+    }
+
+    /// The URL of the object store that the vault was last given.
+    pub(crate) async fn noted_objects(&self) -> Result<Option<String>> {
+        let row = sqlx::query("SELECT objects_url FROM vault").fetch_one(&self.db.readers).await?;
+        Ok(row.try_get(0)?)
     }
 
     /// A list of principals of this generation is committed.

@@ -14,6 +14,7 @@ mod keeping;
 mod keying;
 mod learning;
 mod listing;
+mod objects;
 mod people;
 mod processes;
 mod proofs;
@@ -117,6 +118,15 @@ suite! {
     searching::a_search_changed_behind_its_back_is_not_served,
     listing::identities_show_since_when_they_are_used,
     listing::records_of_an_earlier_version_are_listed,
+    objects::long_content_is_an_object_and_short_content_is_not,
+    objects::a_missing_or_altered_object_is_named_and_stops_nothing_else,
+    objects::a_vault_without_its_objects_does_what_needs_none,
+    objects::a_vault_takes_its_own_store_alone,
+    objects::an_erasure_removes_objects_once_the_store_is_there,
+    objects::an_object_that_stays_is_in_no_others_way,
+    objects::what_no_record_names_is_removed_a_day_later,
+    objects::content_in_a_closed_folder_is_written_again,
+    objects::records_that_are_kept_already_leave_no_object,
     keying::a_vault_opens_with_its_key_alone,
     keying::rewrapping_changes_the_key_and_nothing_else,
     keying::moved_ciphertexts_do_not_open,

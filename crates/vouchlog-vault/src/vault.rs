@@ -1,7 +1,7 @@
 //! Opening and closing a vault, and rewrapping its keys.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -124,7 +124,8 @@ impl Vault {
             Ok(keys)
         };
         let keys = opened.await.map_err(|error| named(error, &location.shown()))?;
-        let shared = Arc::new(Shared { db, keys, learned: Learned::default(), shown: location.shown() });
+        let (learned, objects) = (Learned::default(), OnceLock::new());
+        let shared = Arc::new(Shared { db, keys, learned, objects, shown: location.shown() });
         let (jobs, queued) = mpsc::channel(QUEUED_CALLS);
         tokio::spawn(write(shared.clone(), queued));
         let queue = Arc::new(Semaphore::new(QUEUED_KIB));

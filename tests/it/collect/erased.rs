@@ -95,23 +95,43 @@ fn the_search_finds_every_form() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_erased_is_in_any_file() {
+    nothing_is_left(World::new(), &[], PROMPT).await;
+}
+
+/// The same with content in an object store, a folder beside the others: it is searched as well, and no object is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_was_erased_is_in_any_object() {
     let world = World::new();
+    let objects = world.path("objects");
+    let (url, objects) = (format!("file://{objects}"), Path::new(&objects).to_owned());
+    let count = || {
+        let folders = std::fs::read_dir(objects.join("content")).into_iter().flatten();
+        folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count()).sum::<usize>()
+    };
+    let long = format!("{PROMPT} ").repeat(200);
+    let _world = nothing_is_left(world, &["--objects", &url], &long).await;
+    assert_eq!(count(), 0);
+    assert!(objects.join("vault").is_file());
+}
+
+async fn nothing_is_left(world: World, objects: &[&str], prompt: &str) -> World {
     let _log = world.start_log();
     // A directory that was there before, open to everybody.
     let data = world.path("collector");
     std::fs::create_dir(&data).unwrap();
     std::fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
-    let collector = world.start_collector(&[]);
+    let collector = world.start_collector(objects);
 
     let (body, answers) = traces(0, 0, 3);
-    let body = body.to_string().replace("user-7", PERSON).replace("Where is order 8841?", PROMPT);
+    let body = body.to_string().replace("user-7", PERSON).replace("Where is order 8841?", prompt);
     let body = serde_json::from_str(&body).unwrap();
     assert_eq!(world.post("/v1/traces", &body).await, Some((StatusCode::OK, json!({}))));
     // While it waits in the journal it cannot be read there either.
     assert_eq!(anywhere(&world), [""; 0]);
     world.wait_for(StatementKind::Interaction, answers.len()).await;
 
-    let erased = world.ask(0, &["erase", "--subject", PERSON, "--basis", "GDPR Art. 17(1)(a)", "--yes"]);
+    let erased = world.ask(0, &[&["erase", "--subject", PERSON, "--basis", "GDPR Art. 17(1)(a)", "--yes"], objects].concat());
+    assert_eq!(erased["objects_left"], 0, "{erased}");
     assert_eq!(erased["erased"].as_array().unwrap().len(), answers.len(), "{erased}");
     assert_eq!(anywhere(&world), [""; 0]);
     // The journal destroys the keys of what is recorded, so a copy of its files made earlier cannot be read with them.
@@ -126,12 +146,12 @@ async fn nothing_that_was_erased_is_in_any_file() {
 
     assert_eq!(collector.terminate(), 0);
     assert_eq!(anywhere(&world), [""; 0], "after a clean stop");
-    let collector = world.start_collector(&[]);
+    let collector = world.start_collector(objects);
     assert_eq!(anywhere(&world), [""; 0], "after a restart");
     world.send_traces(1, 1).await;
     collector.kill();
     assert_eq!(anywhere(&world), [""; 0], "after a kill");
-    let collector = world.start_collector(&[]);
+    let collector = world.start_collector(objects);
     world.wait_for(StatementKind::Interaction, answers.len() + 1).await;
     assert_eq!(anywhere(&world), [""; 0], "after a kill and a restart");
     assert_eq!(collector.terminate(), 0);
@@ -139,4 +159,5 @@ async fn nothing_that_was_erased_is_in_any_file() {
     let mode = |path: &str| std::fs::metadata(world.path(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("collector"), mode("collector/journal")), (0o700, 0o700));
     assert_eq!(mode("collector/journal/KEYS"), 0o600);
+    world
 }

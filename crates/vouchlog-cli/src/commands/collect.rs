@@ -17,9 +17,10 @@ use vouchlog_collector::{
 };
 use vouchlog_record::Profile;
 use vouchlog_server::{Readiness, Server, ServerConfig};
-use vouchlog_vault::VaultKeySource;
+use vouchlog_vault::{ObjectMetrics, VaultKeySource};
 
 use super::access::{AccessArgs, OpenAccess};
+use super::contents::ContentArgs;
 use super::custody::VaultArgs;
 use super::exposure::{TlsArgs, listen};
 use super::reserve::ReserveArgs;
@@ -106,6 +107,8 @@ struct VaultOptions {
     /// The vault's key: file:PATH, env:NAME, credential:NAME, command:COMMAND, or the key that wraps it: pkcs11:URI, aws-kms:KEY or gcp-kms:NAME, and perhaps the FILE it is in (see `vouchlog vault --help`) [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
     vault_key: Option<VaultKeySource>,
+    #[command(flatten)]
+    objects: ContentArgs,
     /// A file with the token of one of the vault's principals; not needed if it has none
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
     vault_token: Option<PathBuf>,
@@ -173,7 +176,8 @@ impl Args {
             log.check_witnesses().await?;
         }
         let attempt = self.opening(&log).begin().await?;
-        let files = Files { access, hosts: self.access.hosts(), forward: self.forward()? };
+        let objects = self.vault.objects.metrics().clone();
+        let files = Files { access, hosts: self.access.hosts(), forward: self.forward()?, objects };
         let collector = self.collector(files.forward.clone()).await?;
         let custody = Custody::default();
         let connecting = custody.connect(attempt, &collector);
@@ -233,9 +237,10 @@ impl Args {
     }
 
     fn opening(&self, log: &log::OpenLog) -> Opening {
-        let VaultOptions { vault_key, vault_token, tenant, .. } = &self.vault;
+        let VaultOptions { vault_key, vault_token, tenant, objects, .. } = &self.vault;
+        let vault = VaultArgs::new(self.vault_place(), vault_key.clone(), vault_token.clone(), tenant.clone());
         Opening {
-            vault: VaultArgs::new(self.vault_place(), vault_key.clone(), vault_token.clone(), tenant.clone()),
+            vault: vault.objects(objects.clone()),
             gateway_key: self.gateway_key.clone(),
             data: self.data.clone(),
             url: log.url().to_owned(),
@@ -318,6 +323,7 @@ struct Files {
     access: OpenAccess,
     hosts: Vec<String>,
     forward: Option<Forward>,
+    objects: ObjectMetrics,
 }
 
 /// What the server's shares of connections are parts of. A connection has a sixteenth of what is free: at first twice the longest body.
@@ -327,10 +333,11 @@ fn server(
     collector: &Collector,
     custody: &Custody,
     log: &log::OpenLog,
-    Files { access, hosts, forward }: Files,
+    Files { access, hosts, forward, objects }: Files,
     config: ServerConfig,
 ) -> Server {
     let mut registry = prometheus_client::registry::Registry::default();
+    objects.register(&mut registry);
     collector.register(&mut registry);
     let access = access.access;
     let receiver = ReceiverConfig { access: access.clone(), forward, ..ReceiverConfig::default() };

@@ -10,10 +10,13 @@ use vouchlog::{SigningKey, VerifyingKey};
 use vouchlog_client::{Options, Patience};
 use vouchlog_desk::LogAddress;
 use vouchlog_vault::limits::SILENCE;
-use vouchlog_vault::{Access, KeyError, RecordingError, Token, Vault, VaultError, VaultKeySource};
+use vouchlog_vault::{
+    Access, KeyError, ObjectMetrics, RecordingError, Token, Vault, VaultError, VaultKeySource,
+};
 
 use zeroize::Zeroizing;
 
+use super::contents::ContentArgs;
 use super::reserve::ReserveArgs;
 use super::{make_folder, read_file, spooling};
 use crate::advice::Advice;
@@ -34,6 +37,8 @@ pub(super) struct VaultArgs {
     /// The vault's key: file:PATH, env:NAME, credential:NAME, command:COMMAND, or the key that wraps it: pkcs11:URI, aws-kms:KEY or gcp-kms:NAME, and perhaps the FILE it is in (see `vouchlog vault --help`) [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
     pub(super) vault_key: Option<VaultKeySource>,
+    #[command(flatten)]
+    objects: ContentArgs,
     /// A file with the token of one of the vault's principals, or at `vouchlog vault serve` of an identity provider; not needed if the vault has no principals
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
     vault_token: Option<PathBuf>,
@@ -50,7 +55,17 @@ impl VaultArgs {
         vault_token: Option<PathBuf>,
         tenant: String,
     ) -> Self {
-        Self { vault, vault_key, vault_token, tenant }
+        Self { vault, vault_key, objects: ContentArgs::default(), vault_token, tenant }
+    }
+
+    /// The same with the place of its content.
+    pub(super) fn objects(self, objects: ContentArgs) -> Self {
+        Self { objects, ..self }
+    }
+
+    /// What is counted of the place of its content.
+    pub(super) fn object_metrics(&self) -> &ObjectMetrics {
+        self.objects.metrics()
     }
 
     /// Whether a daemon has it open.
@@ -96,6 +111,10 @@ impl VaultArgs {
     }
 
     async fn enter(&self, vault: Vault) -> anyhow::Result<(Vault, Access)> {
+        if let Some(store) = self.objects.open()? {
+            let metrics = self.objects.metrics().clone();
+            vault.use_objects(store, metrics).await.map_err(advise_vault)?;
+        }
         let access = match self.token()? {
             None => vault.owner().await,
             Some(token) => vault.authenticate(&Token::parse(&token).map_err(advise_vault)?).await,
@@ -283,6 +302,12 @@ pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
         }
         VaultError::Key(KeyError::NotUnwrapped { .. }) => {
             "no other key was made. Check the token and its PIN, or the key of the key service and the right to decrypt with it. Only the key that wrapped the vault's key can unwrap it"
+        }
+        VaultError::Damaged(what) if what.starts_with("the content of record ") || what.contains(": the content of record ") => {
+            "restore the object from a backup of the object store. Everything else of the record can be read"
+        }
+        VaultError::ForeignObjects(_) => {
+            "give --objects the URL that the vault began with, or its copy; `vouchlog vault check` reads every object"
         }
         VaultError::Damaged(_) => {
             "nothing was changed. Keep a copy of the vault's folder, then restore vault.db, vault.db-wal and vault.db.mark from one backup. To continue with an older vault.db, delete vault.db.mark"

@@ -160,7 +160,7 @@ impl Args {
         erased: &ErasedRecords,
         found: Option<&FoundPeople>,
     ) -> anyhow::Result<Outcome> {
-        let ErasedRecords { records, refusals, entries } = erased;
+        let ErasedRecords { records, refusals, entries, objects_left } = erased;
         let refused: Vec<&str> = refusals.iter().map(|refusal| refusal.words.as_str()).collect();
         let mut lines = found.map(FoundPeople::lines).unwrap_or_default();
         lines.push(format!("erased {}", output::count(records.len() as u64, "record", "records")));
@@ -170,8 +170,16 @@ impl Args {
             None => "  recorded, and on its way to the log".to_owned(),
         }));
         lines.extend(refused.iter().map(|refusal| format!("  REFUSED: {refusal}")));
+        if *objects_left > 0 {
+            lines.push(format!(
+                "  not removed from the object store yet: {}. Without the destroyed keys nothing in them can be read; every process that has \
+                 the vault open with --objects tries again until they are gone",
+                output::count(*objects_left, "encrypted object", "encrypted objects")
+            ));
+        }
         let answer = json!({
             "found": found.map(FoundPeople::as_json), "erased": records, "refused": refused, "entries": entries,
+            "objects_left": objects_left,
         });
         self.say(output, lines, &answer, (records.len(), refusals.len()))
     }

@@ -250,6 +250,12 @@ fn outcome(erased: &ErasedRecords) -> Markup {
             @if erased.records.is_empty() { (status(Tone::Warning, "Refused")) " Nothing was erased." }
             @else { (status(Tone::Good, "Erased")) " " (grouped(erased.records.len() as u64, "record", "records")) ". Their keys are destroyed." }
         }
+        @if erased.objects_left > 0 {
+            p.s.soft {
+                "The object store has not removed " (grouped(erased.objects_left, "object", "objects"))
+                " with encrypted content yet. Without the destroyed keys nothing in them can be read; the vault tries again until they are gone."
+            }
+        }
         @for entry in &erased.entries {
             p.s.soft {
                 "The log has this on record "

@@ -1,7 +1,8 @@
-//! Deleting many objects of a bucket, and finding those whose names are not known.
+//! Deleting objects of a bucket, and finding those whose names are not known.
 
-use object_store::ObjectStoreExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt};
 use vouchlog_storage::StoreError;
 
 use super::Bucket;
@@ -41,6 +42,26 @@ impl Bucket {
                     });
                 }
                 Err(Failure::Absent) => return Ok(Listing::default()),
+                Err(failure) => tries.again(failure).await?,
+            }
+        }
+    }
+
+    /// Paths of objects below a folder however deep, at most `limit`, in any order.
+    pub(crate) async fn list_some(&self, folder: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        let mut tries = self.tries(folder, self.0.pace.read);
+        let place = self.path(folder)?;
+        let above = self.0.prefix.as_ref().len();
+        loop {
+            let listed = self.0.store.list(Some(&place)).take(limit).try_collect::<Vec<_>>();
+            match self.attempt(listed).await {
+                Ok(found) => {
+                    let path = |object: ObjectMeta| {
+                        object.location.as_ref()[above..].trim_start_matches('/').to_owned()
+                    };
+                    return Ok(found.into_iter().map(path).collect());
+                }
+                Err(Failure::Absent) => return Ok(Vec::new()),
                 Err(failure) => tries.again(failure).await?,
             }
         }

@@ -19,6 +19,9 @@ pub struct Erased {
     pub refusals: Vec<Refusal>,
     /// Whether there is more of the same scope: erase again.
     pub more: bool,
+    /// Objects with content of the records that are not removed from the object store yet. Their keys are destroyed; the removal is tried
+    /// again until it succeeds.
+    pub objects_left: u64,
 }
 
 impl Recorder {
@@ -29,7 +32,7 @@ impl Recorder {
         let plan = self.vault().plan_erasure(access, scope, now).await?;
         let ErasurePlan { records, refusals, more, .. } = plan.clone();
         if records.is_empty() && refusals.is_empty() {
-            return Ok(Erased { entry: None, records, refusals, more });
+            return Ok(Erased { entry: None, records, refusals, more, objects_left: 0 });
         }
         let id = self.new_id();
         if !records.is_empty() {
@@ -41,7 +44,8 @@ impl Recorder {
         if !records.is_empty() {
             self.vault().finish_erasure(access, &id, now).await?;
         }
-        Ok(Erased { entry: Some(id), records, refusals, more })
+        let objects_left = self.vault().objects_left(&id).await?;
+        Ok(Erased { entry: Some(id), records, refusals, more, objects_left })
     }
 
     /// Finishes what a crash cut short.

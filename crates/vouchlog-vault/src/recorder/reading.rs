@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use vouchlog_grading::{Context, Grade, grade};
 use vouchlog_record::{DisclosureScope, Record, RecordId};
@@ -12,6 +13,7 @@ use super::{RECORDS_PER_EVENT, Recorder};
 use crate::access::ReadPermit;
 use crate::facts::StoredFacts;
 use crate::learned::Taught;
+use crate::limits::OBJECT_READS;
 use crate::operation::Operation;
 use crate::parts::{Parts, PartsError};
 use crate::recording_error::RecordingError;
@@ -163,22 +165,28 @@ impl Recorder {
         access.allow(Operation::ReadContent)?;
         let permit = permit(&rows);
         let context = learn(self.vault(), access).await?;
-        let mut read = Vec::with_capacity(rows.len());
-        for row in rows {
-            let record = match self.vault().content(access, &permit, &row.id).await {
-                Ok(content) => {
-                    let metadata = self.vault().metadata(access, &row.id).await?;
-                    let jwt = self.vault().jwt(access, &row.id).await?;
-                    Some(open(&row, jwt, &metadata, Some(&content))?)
-                }
-                Err(VaultError::Erased { .. }) => None,
-                Err(error) => return Err(error.into()),
-            };
-            read.push((row, record));
-        }
+        let reads: Vec<_> = rows.iter().map(|row| self.whole(access, &permit, row)).collect();
+        let records: Vec<Option<Record>> = stream::iter(reads).buffered(OBJECT_READS).try_collect().await?;
+        let read: Vec<(Row, Option<Record>)> = rows.into_iter().zip(records).collect();
         let rows: Vec<&Row> = read.iter().map(|(row, _)| row).collect();
         self.put_on_record(access, &rows, (basis, None), DisclosureScope::Read, &[]).await?;
         Ok(judged(read, context))
+    }
+
+    /// A record with its content; `None` if it was erased.
+    async fn whole(
+        &self,
+        access: &Access,
+        permit: &ReadPermit,
+        row: &Row,
+    ) -> Result<Option<Record>, RecordingError> {
+        let content = match self.vault().content(access, permit, &row.id).await {
+            Err(VaultError::Erased { .. }) => return Ok(None),
+            content => content?,
+        };
+        let metadata = self.vault().metadata(access, &row.id).await?;
+        let jwt = self.vault().jwt(access, &row.id).await?;
+        Ok(Some(open(row, jwt, &metadata, Some(&content))?))
     }
 
     /// The SD-JWTs of records that show the fields asked for. Once all of them are made, the disclosure itself is recorded, and on
@@ -192,10 +200,13 @@ impl Recorder {
         let PresentationRequest { rows, paths, basis, scope, recipient } = request;
         access.allow(Operation::Disclose)?;
         let permit = permit(rows);
+        let reads: Vec<_> =
+            rows.iter().map(|row| self.vault().content_under(&permit, &row.id)).collect();
+        let mut contents = stream::iter(reads).buffered(OBJECT_READS);
         let mut presented = Vec::with_capacity(rows.len());
         for row in rows {
+            let content = contents.next().await.expect("one of each row")?;
             let metadata = self.vault().metadata(access, &row.id).await?;
-            let content = self.vault().content_under(&permit, &row.id).await?;
             let jwt = self.vault().jwt(access, &row.id).await?;
             let parts = parts(row, &metadata, Some(&content))?;
             let has = |path: &&String| scope != DisclosureScope::Bundle || parts.has(path);

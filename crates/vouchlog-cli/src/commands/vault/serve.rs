@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use vouchlog_console::ConsoleConfig;
 use vouchlog_desk::LocalDesk;
@@ -71,7 +72,9 @@ impl ServeArgs {
         let admin = self.strangers.admin_port(transport).await?;
         let (service, own) = self.service(&vault, access.access.clone()).await?;
         let pages = self.console(Arc::clone(&service), transport)?;
-        let server = service.server(config, pages).hosts(self.access.hosts()).tls(tls.clone());
+        let mut registry = Registry::default();
+        vault.object_metrics().register(&mut registry);
+        let server = service.server(config, pages).registry(registry).hosts(self.access.hosts()).tls(tls.clone());
         self.announce(output, &vault, &transport.url(address), (access.access.is_on(), &admin));
         let watching = access.watch();
         let reloading = reload_on(hangup, tls, move || {
