@@ -5,6 +5,7 @@
 mod court;
 mod forged_log;
 mod names;
+mod ocsf;
 mod operator;
 mod pages;
 mod receipts;

@@ -171,8 +171,12 @@ impl Vault {
         objects: Objects,
         progress: &mut impl FnMut(CheckProgress),
     ) -> Result<Findings> {
-        let newest: Option<i64> =
-            sqlx::query("SELECT max(n) FROM record").fetch_one(&self.shared.db.readers).await?.try_get(0)?;
+        // On SQLite they are numbered without a gap, and counting reads all of them.
+        let count = match self.shared.db.dialect {
+            Dialect::Sqlite => "SELECT coalesce(max(n), 0) FROM record",
+            Dialect::Postgres => "SELECT count(*) FROM record",
+        };
+        let all: i64 = sqlx::query(count).fetch_one(&self.shared.db.readers).await?.try_get(0)?;
         let mut pace = rate.map(Pace::of_bytes);
         let (mut found, mut last, mut records) = (Findings::default(), 0, 0);
         while found.damage.len() + found.objects.len() < REPORTED_DAMAGE {
@@ -194,7 +198,7 @@ impl Vault {
                 found.objects.extend(self.check_objects(page.objects).await?);
             }
             (last, records) = (page.last, records + page.records);
-            progress(CheckProgress { records, of: newest.unwrap_or(0).unsigned_abs().max(records) });
+            progress(CheckProgress { records, of: all.unsigned_abs().max(records) });
             if let Some(pace) = &mut pace {
                 tokio::time::sleep(pace.wait_for(bytes, Instant::now())).await;
             }

@@ -133,6 +133,11 @@ impl Database {
 
     /// Makes the tables, or brings those of an older version up to date.
     pub(crate) async fn migrate(&self, shown: &str) -> Result<()> {
+        self.migrate_to(shown, usize::MAX).await
+    }
+
+    /// The same, to an earlier version of the tables.
+    pub(crate) async fn migrate_to(&self, shown: &str, version: usize) -> Result<()> {
         let steps = match self.dialect {
             Dialect::Sqlite => [
                 ("vault", include_str!("../migrations/sqlite/0001_vault.sql")),
@@ -154,6 +159,7 @@ impl Database {
                 ("saved searches", include_str!("../migrations/sqlite/0017_saved_searches.sql")),
                 ("case sessions", include_str!("../migrations/sqlite/0018_case_sessions.sql")),
                 ("content objects", include_str!("../migrations/sqlite/0019_content_objects.sql")),
+                ("partitions", include_str!("../migrations/sqlite/0020_partitions.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -175,13 +181,14 @@ impl Database {
                 ("saved searches", include_str!("../migrations/postgres/0017_saved_searches.sql")),
                 ("case sessions", include_str!("../migrations/postgres/0018_case_sessions.sql")),
                 ("content objects", include_str!("../migrations/postgres/0019_content_objects.sql")),
+                ("partitions", include_str!("../migrations/postgres/0020_partitions.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {
             Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
         };
-        let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-        let migrator = Migrator::with_migrations((1..).zip(steps).map(step).collect());
+        let newest = i64::try_from(steps.len().min(version)).unwrap_or(i64::MAX);
+        let migrator = Migrator::with_migrations((1..).zip(steps).take(version).map(step).collect());
         let migrated = if self.dialect == Dialect::Sqlite && self.version().await? < newest {
             // Here the migrator takes no lock: of two processes that begin at once, one waits until the other has made all tables.
             let mut all_steps = self.begin().await?;

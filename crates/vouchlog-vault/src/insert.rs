@@ -14,7 +14,7 @@ use crate::lists::{ListedRecord, Mac, SessionOfRecords, add_to_lists, add_to_ses
 use crate::macs::{Macs, OfValue};
 use crate::object_folders::hold_open;
 use crate::object_name::{FolderName, ObjectName};
-use crate::object_removals::note_orphans;
+use crate::object_removals::note_unnamed;
 use crate::owners::{Owners, owners};
 use crate::roster::Roster;
 use crate::sealed::SealedRecord;
@@ -52,7 +52,7 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
     let folders = jobs.iter().flat_map(|job| &job.objects).flatten().map(ObjectName::folder).collect();
     let open = hold_open(&shared.db, &mut tx, &folders).await?;
     let (new, outcomes) = select_new(&mut tx, jobs, &open).await?;
-    note_unnamed(&mut tx, jobs, &new).await?;
+    note_left(&mut tx, jobs, &new).await?;
     let mut sealed_anew = None;
     if !new.is_empty() {
         let mut roster = Roster::read(shared, &mut tx).await?;
@@ -99,12 +99,12 @@ struct New<'a> {
 }
 
 /// The objects of records that are not inserted: they are kept already, or refused.
-async fn note_unnamed(tx: &mut AnyConnection, jobs: &[KeepJob], new: &[New<'_>]) -> Result<()> {
+async fn note_left(tx: &mut AnyConnection, jobs: &[KeepJob], new: &[New<'_>]) -> Result<()> {
     let named: HashSet<ObjectName> = new.iter().filter_map(|new| new.object).collect();
     let now = jobs.iter().map(|job| job.now).max().unwrap_or_default();
     let written = jobs.iter().flat_map(|job| &job.objects).flatten().copied();
     // An attempt before this one may have committed without its answer: what a row names stays.
-    note_orphans(tx, written.filter(|object| !named.contains(object)).collect(), now).await.map(drop)
+    note_unnamed(tx, written.filter(|object| !named.contains(object)).collect(), now).await.map(drop)
 }
 
 /// The records that are not kept yet, and which jobs contradict what is kept, or have an object in a folder that is not open.

@@ -77,6 +77,7 @@ mod object_upkeep;
 mod objects;
 mod operation;
 mod owners;
+mod partitions;
 mod parts;
 mod people;
 mod principals;

@@ -176,8 +176,8 @@ pub(crate) const FOLDER_AGE: Duration = Duration::from_secs(60 * 60);
 /// See [`FOLDER_AGE`].
 pub(crate) const FOLDER_OBJECTS: usize = 10_000;
 
-/// How long after a folder was closed orphans in it are removed.
-pub(crate) const ORPHAN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long after a folder was closed objects in it that no record names are removed.
+pub(crate) const UNNAMED_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Folders of one upkeep: 64 lists of 10 pages.
 pub(crate) const FOLDERS_AT_ONCE: i64 = 64;
@@ -193,3 +193,13 @@ pub(crate) const UPKEEP_PAUSE: Duration = Duration::from_secs(30);
 
 /// The longest marker of an object store: it has 121 bytes.
 pub(crate) const MAX_MARKER_BYTES: usize = 1_024;
+
+/// PostgreSQL: partitions are made for so many months beyond this one, so that a vault whose partitions could not be made for weeks still has
+/// some.
+pub(crate) const MONTHS_AHEAD: i64 = 2;
+
+/// PostgreSQL: time between two looks at the partitions, a few short queries.
+pub(crate) const PARTITION_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// PostgreSQL: how long making partitions waits for a lock. Others that write queue behind it meanwhile.
+pub(crate) const PARTITION_LOCK_PATIENCE: Duration = Duration::from_secs(2);

@@ -29,7 +29,7 @@ pub(crate) async fn note_erased(tx: &mut AnyConnection, erasure: i64, now: i64) 
 }
 
 /// Notes those of some objects that no record names. Returns how many there are.
-pub(crate) async fn note_orphans(
+pub(crate) async fn note_unnamed(
     tx: &mut AnyConnection,
     mut objects: Vec<ObjectName>,
     now: i64,

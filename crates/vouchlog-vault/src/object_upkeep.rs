@@ -1,4 +1,4 @@
-//! Gives a vault its object store, and looks after what is in it: removes what was erased, and finds orphans.
+//! Gives a vault its object store, and looks after what is in it: removes what was erased, and finds objects that no record names.
 
 use std::sync::{Arc, Weak};
 
@@ -9,10 +9,10 @@ use vouchlog_storage::{ContentStore, StoreError};
 use crate::database::Database;
 use crate::keys::random;
 use crate::limits::{
-    FOLDER_OBJECTS, FOLDERS_AT_ONCE, MAX_MARKER_BYTES, ORPHAN_AGE, REMOVAL_PATIENCE, UPKEEP_PAUSE,
+    FOLDER_OBJECTS, FOLDERS_AT_ONCE, MAX_MARKER_BYTES, UNNAMED_AGE, REMOVAL_PATIENCE, UPKEEP_PAUSE,
 };
 use crate::object_folders::{close_old, millis, now, read};
-use crate::object_removals::{Which, count, note_orphans, remove_some};
+use crate::object_removals::{Which, count, note_unnamed, remove_some};
 use crate::objects::{ObjectMetrics, Objects, failed};
 use crate::shared::Shared;
 use crate::sql::query;
@@ -26,8 +26,8 @@ const MARKER: &str = "vault";
 pub(crate) struct Upkeep {
     /// Objects that it tried to remove.
     pub(crate) tried: usize,
-    /// Orphans that it found.
-    pub(crate) orphans: u64,
+    /// Objects that no record names.
+    pub(crate) unnamed: u64,
     /// Whether there is more to do at once.
     pub(crate) more: bool,
 }
@@ -147,24 +147,24 @@ async fn look_after(shared: Weak<Shared>) {
     }
 }
 
-/// Removes what is to be removed, some objects at a time; closes old folders and finds orphans in those that were closed a day ago.
+/// Removes what is to be removed, some objects at a time; closes old folders and finds objects that no record names in those that were closed a day ago.
 pub(crate) async fn upkeep(shared: &Shared, now: i64) -> Result<Upkeep> {
     let Some(objects) = shared.objects.get() else { return Ok(Upkeep::default()) };
     let db = &shared.db;
     close_old(db, now).await?;
-    let (orphans, more_folders) = find_orphans(db, objects, now).await?;
+    let (unnamed, more_folders) = find_unnamed(db, objects, now).await?;
     let failures = objects.counts.removal_failures.get();
     let tried = remove_some(db, objects, Which::All).await?;
     let has_failed = objects.counts.removal_failures.get() > failures;
-    Ok(Upkeep { tried, orphans, more: more_folders || (tried > 0 && !has_failed) })
+    Ok(Upkeep { tried, unnamed, more: more_folders || (tried > 0 && !has_failed) })
 }
 
-/// Puts orphans among the objects to be removed, some folders at a time. Returns how many there were, and whether there are more folders.
+/// Puts objects that no record names among the objects to be removed, some folders at a time. Returns how many there were, and whether there are more folders.
 ///
 /// A day after their folder was closed: a request of a process that was suspended may arrive late, and an older copy of the database that
 /// is put in place by mistake must not cost at once what only the newer one names.
-async fn find_orphans(db: &Database, objects: &Objects, now: i64) -> Result<(u64, bool)> {
-    let before = now.saturating_sub(millis(ORPHAN_AGE));
+async fn find_unnamed(db: &Database, objects: &Objects, now: i64) -> Result<(u64, bool)> {
+    let before = now.saturating_sub(millis(UNNAMED_AGE));
     let find = "SELECT folder FROM object_folder WHERE closed_at <= $1 ORDER BY closed_at LIMIT $2";
     let rows = sqlx::query(find).bind(before).bind(FOLDERS_AT_ONCE).fetch_all(&db.readers).await?;
     let mut found = 0;
@@ -172,13 +172,13 @@ async fn find_orphans(db: &Database, objects: &Objects, now: i64) -> Result<(u64
         let folder = read(row.try_get(0)?)?;
         let listed = objects.list(folder, FOLDER_OBJECTS).await?;
         let mut tx = db.begin().await?;
-        let orphans = note_orphans(&mut tx, listed, now).await?;
+        let unnamed = note_unnamed(&mut tx, listed, now).await?;
         query("DELETE FROM object_folder WHERE folder = $1".to_owned(), vec![folder.as_slice().into()])
             .execute(&mut *tx)
             .await?;
         db.commit(tx).await?;
-        found += orphans;
-        objects.counts.orphans.inc_by(orphans);
+        found += unnamed;
+        objects.counts.unnamed.inc_by(unnamed);
     }
     Ok((found, i64::try_from(rows.len()).is_ok_and(|rows| rows == FOLDERS_AT_ONCE)))
 }

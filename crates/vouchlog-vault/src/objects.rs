@@ -47,7 +47,7 @@ pub struct ObjectMetrics {
     pub(crate) missing: Counter,
     pub(crate) altered: Counter,
     pub(crate) removed: Counter,
-    pub(crate) orphans: Counter,
+    pub(crate) unnamed: Counter,
     pub(crate) removal_failures: Counter,
 }
 
@@ -58,7 +58,7 @@ impl ObjectMetrics {
         r.register("missing", "Contents whose object was not there when it was read", self.missing.clone());
         r.register("altered", "Contents whose object was not what was written", self.altered.clone());
         r.register("removed", "Objects removed after an erasure or a refused record", self.removed.clone());
-        r.register("orphans", "Objects removed that no record ever named", self.orphans.clone());
+        r.register("unnamed", "Objects removed that no record ever named", self.unnamed.clone());
         r.register(
             "removal_failures",
             "Attempts to remove an object that failed and are repeated",

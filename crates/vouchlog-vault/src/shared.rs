@@ -9,6 +9,7 @@ use crate::error::named;
 use crate::keys::{KeyRing, Tenant};
 use crate::learned::Learned;
 use crate::objects::Objects;
+use crate::partitions::Partitions;
 use crate::{Result, VaultError};
 
 /// What the vault and its writer have in common.
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) learned: Learned,
     /// Where long content is, once it was given.
     pub(crate) objects: OnceLock<Arc<Objects>>,
+    pub(crate) partitions: Partitions,
     /// Where the vault is, without a password.
     pub(crate) shown: String,
 }

@@ -15,6 +15,7 @@ mod keying;
 mod learning;
 mod listing;
 mod objects;
+mod partitions;
 mod people;
 mod processes;
 mod proofs;
@@ -118,6 +119,7 @@ suite! {
     searching::a_search_changed_behind_its_back_is_not_served,
     listing::identities_show_since_when_they_are_used,
     listing::records_of_an_earlier_version_are_listed,
+    partitions::records_of_before_and_of_this_month_are_read_alike,
     objects::long_content_is_an_object_and_short_content_is_not,
     objects::a_missing_or_altered_object_is_named_and_stops_nothing_else,
     objects::a_vault_without_its_objects_does_what_needs_none,

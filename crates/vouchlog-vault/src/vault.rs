@@ -20,6 +20,7 @@ use crate::limits::MIN_FREE_BYTES;
 use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB};
 use crate::location::Location;
 use crate::operation::Operation;
+use crate::partitions::Partitions;
 use crate::roster::Roster;
 use crate::roster_reads::RosterReads;
 use crate::seal_duties::seal_duties;
@@ -112,7 +113,7 @@ impl Vault {
         Ok(vault)
     }
 
-    async fn start(db: Database, kek: KeyEncryptionKey, location: &Location) -> Result<Self> {
+    pub(crate) async fn start(db: Database, kek: KeyEncryptionKey, location: &Location) -> Result<Self> {
         let opened = async {
             let row = sqlx::query("SELECT id, key_check FROM vault").fetch_optional(&db.readers).await?;
             let Some(row) = row else { return Err(VaultError::Missing(location.shown())) };
@@ -125,7 +126,10 @@ impl Vault {
         };
         let keys = opened.await.map_err(|error| named(error, &location.shown()))?;
         let (learned, objects) = (Learned::default(), OnceLock::new());
-        let shared = Arc::new(Shared { db, keys, learned, objects, shown: location.shown() });
+        let partitions = Partitions::default();
+        partitions.look_after(&db).await;
+        let shown = location.shown();
+        let shared = Arc::new(Shared { db, keys, learned, objects, partitions, shown });
         let (jobs, queued) = mpsc::channel(QUEUED_CALLS);
         tokio::spawn(write(shared.clone(), queued));
         let queue = Arc::new(Semaphore::new(QUEUED_KIB));
@@ -229,6 +233,11 @@ impl Vault {
 /// Makes tables and key check; false if they were there. Two processes may do it at once: one waits for the other.
 async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool> {
     db.migrate(shown).await?;
+    make_row(db, kek).await
+}
+
+/// Makes the row of the vault; false if it was there.
+pub(crate) async fn make_row(db: &Database, kek: &KeyEncryptionKey) -> Result<bool> {
     let id = match kek.vault() {
         Some(vault) => vault.to_vec(),
         None => {

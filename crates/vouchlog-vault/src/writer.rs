@@ -50,6 +50,7 @@ pub(crate) async fn write(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
 /// Keeps a group in one transaction and answers each job. A job that breaks a rule is refused alone; a race with another process
 /// is run again.
 async fn keep(shared: &Shared, group: Vec<KeepJob>) {
+    shared.partitions.look_after(&shared.db).await;
     let mut attempt = 1;
     let outcomes = loop {
         if let Err(error) = shared.db.check_room() {

@@ -7,7 +7,7 @@ ALTER TABLE sealed ADD COLUMN object_bytes BIGINT;
 CREATE INDEX sealed_object ON sealed (object) WHERE object IS NOT NULL;
 
 -- Folders of objects, each written by one process. A record names an object only while its folder is open, so what a closed one has and no
--- record names is an orphan. The row goes when the folder was searched for them.
+-- record names is removed. The row goes when the folder was searched for them.
 CREATE TABLE object_folder (
     folder    BYTEA PRIMARY KEY,
     opened_at BIGINT NOT NULL,

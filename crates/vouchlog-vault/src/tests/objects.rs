@@ -10,7 +10,7 @@ use vouchlog_storage::{ContentFuture, ContentStore, StoreError};
 
 use super::*;
 use crate::access::ReadPermit;
-use crate::limits::{FOLDER_AGE, MAX_CONTENT_IN_ROW, ORPHAN_AGE};
+use crate::limits::{FOLDER_AGE, MAX_CONTENT_IN_ROW, UNNAMED_AGE};
 use crate::object_folders::{millis, now};
 use crate::object_upkeep::upkeep;
 use crate::{ObjectMetrics, Scope, VaultError};
@@ -321,23 +321,23 @@ pub(super) async fn what_no_record_names_is_removed_a_day_later(place: TestDatab
     let (vault, owner) = open_with(&place, &store).await;
     vault.keep(&owner, vec![record("r1", "s1", "alice")], NOW).await.unwrap();
     let objects = vault.shared.objects().await.unwrap();
-    let orphan = objects.names(&vault.shared.db, 1).await.unwrap()[0];
-    objects.put(orphan, Bytes::from_static(b"of a record that was never kept")).await.unwrap();
+    let unnamed = objects.names(&vault.shared.db, 1).await.unwrap()[0];
+    objects.put(unnamed, Bytes::from_static(b"of a record that was never kept")).await.unwrap();
     drop(vault);
 
     let (vault, owner) = open_with(&place, &store).await;
     upkeep(&vault.shared, now()).await.unwrap();
     assert_eq!(store.contents().len(), 2, "its folder is open");
-    // Two hours later it is closed: nothing can name the orphan any more, and it stays for a day.
+    // Two hours later it is closed: nothing can name it any more, and it stays for a day.
     let closed_at = now() + two_hours();
     upkeep(&vault.shared, closed_at).await.unwrap();
-    upkeep(&vault.shared, closed_at + millis(ORPHAN_AGE) - 1).await.unwrap();
+    upkeep(&vault.shared, closed_at + millis(UNNAMED_AGE) - 1).await.unwrap();
     assert_eq!(store.contents().len(), 2);
-    let done = upkeep(&vault.shared, closed_at + millis(ORPHAN_AGE)).await.unwrap();
-    assert_eq!((done.orphans, store.contents().len()), (1, 1));
+    let done = upkeep(&vault.shared, closed_at + millis(UNNAMED_AGE)).await.unwrap();
+    assert_eq!((done.unnamed, store.contents().len()), (1, 1));
     assert_eq!(read(&vault, &owner, "r1").await.unwrap(), content("r1"));
-    let done = upkeep(&vault.shared, closed_at + 2 * millis(ORPHAN_AGE)).await.unwrap();
-    assert_eq!((done.orphans, done.tried), (0, 0), "the folder is not looked at again");
+    let done = upkeep(&vault.shared, closed_at + 2 * millis(UNNAMED_AGE)).await.unwrap();
+    assert_eq!((done.unnamed, done.tried), (0, 0), "the folder is not looked at again");
 }
 
 /// A process that was suspended for hours after it wrote an object.
@@ -354,7 +354,7 @@ pub(super) async fn content_in_a_closed_folder_is_written_again(place: TestDatab
         store.contents().iter().map(|path| path.rsplit_once('/').unwrap().0.to_owned()).collect();
     assert_eq!(folders.len(), 2);
     upkeep(&vault.shared, closed_at).await.unwrap();
-    upkeep(&vault.shared, closed_at + millis(ORPHAN_AGE)).await.unwrap();
+    upkeep(&vault.shared, closed_at + millis(UNNAMED_AGE)).await.unwrap();
     assert_eq!(store.contents().len(), 2);
     assert_eq!(vault.check(None, |_| {}).await.unwrap(), Vec::<String>::new());
 }
