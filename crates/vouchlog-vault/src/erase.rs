@@ -212,7 +212,7 @@ impl Vault {
                     db.commit(tx).await?;
                 }
                 // Nothing can read them any more: what is not removed now is removed later.
-                if let Err(error) = self.remove_objects(erasure_record).await {
+                if let Err(error) = Box::pin(self.remove_objects(erasure_record)).await {
                     tracing::warn!(%error, "objects of erased records are not removed yet; this is tried again");
                 }
                 Ok(records.unsigned_abs())

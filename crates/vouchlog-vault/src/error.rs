@@ -138,7 +138,9 @@ pub enum VaultError {
     #[error("the vault is damaged: {0}")]
     Damaged(String),
     /// The content is in an object store, and the vault was opened without it. Names the store.
-    #[error("content of this vault is in the object store {0}, and the vault was opened without it: give --objects {0}")]
+    #[error(
+        "content of this vault is in the object store {0}, and the vault was opened without it: give --objects {0}"
+    )]
     NeedsObjects(String),
     /// The object store is not the one of this vault, or cannot hold its content.
     #[error("{0}")]

@@ -306,7 +306,8 @@ async fn insert_parts(
         persons.extend(rows.into_iter().map(|subject| vec![Value::from(n), subject.into()]));
     }
     over_values(tx, "INSERT INTO statement (record, jwt, packed, sum)", statements, "").await?;
-    over_values(tx, "INSERT INTO sealed (record, key, metadata, content, object, object_bytes)", parts, "").await?;
+    over_values(tx, "INSERT INTO sealed (record, key, metadata, content, object, object_bytes)", parts, "")
+        .await?;
     over_values(tx, "INSERT INTO content_piece (record, bytes)", pieces, "").await?;
     over_values(tx, "INSERT INTO record_subject (record, subject)", persons, "").await?;
     Ok(())

@@ -45,7 +45,7 @@ impl Vault {
                 let share =
                     self.queue.clone().acquire_many_owned(kib).await.map_err(|_| VaultError::Closed)?;
                 let records = records.into_iter().map(SealedRecord::new).collect::<Result<_>>()?;
-                self.keep_sealed(Arc::new(records), now, Arc::new(share)).await
+                Box::pin(self.keep_sealed(Arc::new(records), now, Arc::new(share))).await
             })
             .await
     }
@@ -100,8 +100,11 @@ impl Vault {
         long.retain(|at| !kept.contains(records[*at].record.id.as_str()));
         db.check_room()?;
         let names = objects.names(db, long.len()).await?;
-        let writes: Vec<_> =
-            long.iter().zip(&names).map(|(at, name)| objects.put(*name, records[*at].content.clone())).collect();
+        let writes: Vec<_> = long
+            .iter()
+            .zip(&names)
+            .map(|(at, name)| objects.put(*name, records[*at].content.clone()))
+            .collect();
         let mut writes = stream::iter(writes).buffer_unordered(OBJECT_WRITES);
         while let Some(written) = writes.next().await {
             written?;

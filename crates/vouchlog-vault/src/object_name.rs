@@ -77,7 +77,9 @@ mod tests {
         assert_eq!(ObjectName::read(name.as_bytes()).unwrap(), name);
         assert!(name.path().starts_with(&folder_path(folder)));
         assert!(ObjectName::read(&name.as_bytes()[1..]).is_err());
-        for path in ["vault", "content/00/11", "content/0011223344556677", "other/0011223344556677/0011223344556677"] {
+        for path in
+            ["vault", "content/00/11", "content/0011223344556677", "other/0011223344556677/0011223344556677"]
+        {
             assert_eq!(ObjectName::of_path(path), None, "{path}");
         }
     }

@@ -9,7 +9,7 @@ use vouchlog_storage::{ContentStore, StoreError};
 use crate::database::Database;
 use crate::keys::random;
 use crate::limits::{
-    FOLDER_OBJECTS, FOLDERS_AT_ONCE, MAX_MARKER_BYTES, UNNAMED_AGE, REMOVAL_PATIENCE, UPKEEP_PAUSE,
+    FOLDER_OBJECTS, FOLDERS_AT_ONCE, MAX_MARKER_BYTES, REMOVAL_PATIENCE, UNNAMED_AGE, UPKEEP_PAUSE,
 };
 use crate::object_folders::{close_old, millis, now, read};
 use crate::object_removals::{Which, count, note_unnamed, remove_some};
@@ -141,7 +141,9 @@ async fn look_after(shared: Weak<Shared>) {
             Ok(Upkeep { more: true, .. }) => continue,
             Ok(_) => {}
             Err(VaultError::Closed) => return,
-            Err(error) => tracing::warn!(%error, "the vault's objects were not looked after; this is tried again"),
+            Err(error) => {
+                tracing::warn!(%error, "the vault's objects were not looked after; this is tried again")
+            }
         }
         tokio::time::sleep(UPKEEP_PAUSE).await;
     }

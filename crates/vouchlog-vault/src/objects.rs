@@ -125,7 +125,9 @@ impl Objects {
             Ok(None) => {
                 self.counts.missing.inc();
                 let (url, path) = (self.url(), name.path());
-                Err(VaultError::damaged(format!("the content of record {id} is missing: there is no object {url}/{path}")))
+                Err(VaultError::damaged(format!(
+                    "the content of record {id} is missing: there is no object {url}/{path}"
+                )))
             }
             Err(error) => Err(failed(error)),
         }
@@ -135,7 +137,9 @@ impl Objects {
     pub(crate) fn altered(&self, id: &RecordId, name: ObjectName) -> VaultError {
         self.counts.altered.inc();
         let (url, path) = (self.url(), name.path());
-        VaultError::damaged(format!("the content of record {id} was altered: the object {url}/{path} is not what was written"))
+        VaultError::damaged(format!(
+            "the content of record {id} was altered: the object {url}/{path} is not what was written"
+        ))
     }
 
     /// Removes an object. One that is not there is success.

@@ -79,7 +79,10 @@ async fn make_ahead(db: &Database) -> Result<()> {
     let mut tx = db.begin().await?;
     let wait = format!("SET LOCAL lock_timeout = {}", PARTITION_LOCK_PATIENCE.as_millis());
     tx.execute(AssertSqlSafe(wait)).await?;
-    sqlx::query("SELECT 1 FROM (SELECT pg_advisory_xact_lock($1)) held").bind(LOCK).fetch_one(&mut *tx).await?;
+    sqlx::query("SELECT 1 FROM (SELECT pg_advisory_xact_lock($1)) held")
+        .bind(LOCK)
+        .fetch_one(&mut *tx)
+        .await?;
     for (table, month) in missing {
         make(&mut tx, table, month).await?;
     }
@@ -109,7 +112,8 @@ async fn make(tx: &mut AnyConnection, table: &str, month: Month) -> Result<()> {
 /// Nothing belongs into the partition for all other numbers. A row in it means that a month's partition was taken away.
 async fn warn_of_others(db: &Database, table: &str) -> Result<()> {
     let find = format!("SELECT record FROM {table}_other LIMIT 1");
-    let found = sqlx::query(AssertSqlSafe(find)).fetch_optional(&db.readers).await.map_err(VaultError::from)?;
+    let found =
+        sqlx::query(AssertSqlSafe(find)).fetch_optional(&db.readers).await.map_err(VaultError::from)?;
     if found.is_some() {
         tracing::warn!(
             partition = format!("{table}_other"),

@@ -37,6 +37,8 @@ use backend::{Cluster, TestDatabase};
 /// When everything happens, unless a test says otherwise.
 const NOW: i64 = 1_800_000_000_000;
 
+type Check = std::pin::Pin<Box<dyn Future<Output = ()>>>;
+
 macro_rules! suite {
     ($($module:ident::$check:ident,)*) => {
         mod on_sqlite {
@@ -58,8 +60,9 @@ macro_rules! suite {
             };
             $(
                 eprintln!("on PostgreSQL: {}", stringify!($check));
-                // All of them in one future would not fit a thread's stack.
-                Box::pin($module::$check(cluster.place(stringify!($check)).await)).await;
+                // All of them in one future would not fit a thread's stack, nor would all of them before they are boxed.
+                let check: fn(TestDatabase) -> Check = |place| Box::pin($module::$check(place));
+                check(cluster.place(stringify!($check)).await).await;
             )*
         }
     };

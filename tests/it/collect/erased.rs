@@ -130,7 +130,10 @@ async fn nothing_is_left(world: World, objects: &[&str], prompt: &str) -> World 
     assert_eq!(anywhere(&world), [""; 0]);
     world.wait_for(StatementKind::Interaction, answers.len()).await;
 
-    let erased = world.ask(0, &[&["erase", "--subject", PERSON, "--basis", "GDPR Art. 17(1)(a)", "--yes"], objects].concat());
+    let erased = world.ask(
+        0,
+        &[&["erase", "--subject", PERSON, "--basis", "GDPR Art. 17(1)(a)", "--yes"], objects].concat(),
+    );
     assert_eq!(erased["objects_left"], 0, "{erased}");
     assert_eq!(erased["erased"].as_array().unwrap().len(), answers.len(), "{erased}");
     assert_eq!(anywhere(&world), [""; 0]);

@@ -22,15 +22,24 @@ fn python() -> Option<PathBuf> {
 fn checked(python: &Path, events: &str) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/ocsf_check.py");
     let mut process = Command::new(python);
-    let mut process =
-        process.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut process = process
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut input = process.stdin.take().unwrap();
     let events = events.to_owned();
     let writing = std::thread::spawn(move || input.write_all(events.as_bytes()));
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     writing.join().unwrap().unwrap();
-    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// Records of every kind that a vault makes or takes, whole and poor ones.
@@ -74,7 +83,11 @@ fn the_schema_refuses_no_event_of_an_export() {
         let said = checked(&python, &events);
         assert!(said.len() > 3, "{what}: {events}");
         for (event, said) in events.lines().zip(&said) {
-            assert_eq!((&said["problems"], &said["class_uid"]), (&json!([]), &json!(class)), "{said}: {event}");
+            assert_eq!(
+                (&said["problems"], &said["class_uid"]),
+                (&json!([]), &json!(class)),
+                "{said}: {event}"
+            );
             let event: Value = serde_json::from_str(event).unwrap();
             kinds.extend(event["api"]["operation"].as_str().map(str::to_owned));
         }

@@ -238,7 +238,8 @@ impl Args {
 
     fn opening(&self, log: &log::OpenLog) -> Opening {
         let VaultOptions { vault_key, vault_token, tenant, objects, .. } = &self.vault;
-        let vault = VaultArgs::new(self.vault_place(), vault_key.clone(), vault_token.clone(), tenant.clone());
+        let vault =
+            VaultArgs::new(self.vault_place(), vault_key.clone(), vault_token.clone(), tenant.clone());
         Opening {
             vault: vault.objects(objects.clone()),
             gateway_key: self.gateway_key.clone(),

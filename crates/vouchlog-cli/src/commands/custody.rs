@@ -303,7 +303,9 @@ pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
         VaultError::Key(KeyError::NotUnwrapped { .. }) => {
             "no other key was made. Check the token and its PIN, or the key of the key service and the right to decrypt with it. Only the key that wrapped the vault's key can unwrap it"
         }
-        VaultError::Damaged(what) if what.starts_with("the content of record ") || what.contains(": the content of record ") => {
+        VaultError::Damaged(what)
+            if what.starts_with("the content of record ") || what.contains(": the content of record ") =>
+        {
             "restore the object from a backup of the object store. Everything else of the record can be read"
         }
         VaultError::ForeignObjects(_) => {

@@ -200,8 +200,7 @@ impl Recorder {
         let PresentationRequest { rows, paths, basis, scope, recipient } = request;
         access.allow(Operation::Disclose)?;
         let permit = permit(rows);
-        let reads: Vec<_> =
-            rows.iter().map(|row| self.vault().content_under(&permit, &row.id)).collect();
+        let reads: Vec<_> = rows.iter().map(|row| self.vault().content_under(&permit, &row.id)).collect();
         let mut contents = stream::iter(reads).buffered(OBJECT_READS);
         let mut presented = Vec::with_capacity(rows.len());
         for row in rows {

@@ -155,7 +155,8 @@ pub(super) async fn long_content_is_an_object_and_short_content_is_not(place: Te
 
     // Nothing of it is in the database, and another process reads it.
     let (vault, owner) = open_with(&place, &store).await;
-    let row = sqlx::query("SELECT count(*) FROM content_piece").fetch_one(&vault.shared.db.readers).await.unwrap();
+    let row =
+        sqlx::query("SELECT count(*) FROM content_piece").fetch_one(&vault.shared.db.readers).await.unwrap();
     let pieces: i64 = sqlx::Row::get(&row, 0);
     assert_eq!(pieces, 5, "of the short one");
     assert_eq!(read(&vault, &owner, "r1").await.unwrap(), content("r1"));
@@ -186,9 +187,12 @@ pub(super) async fn a_missing_or_altered_object_is_named_and_stops_nothing_else(
         let other = [other.as_ref(), &[0; 300]].concat();
         objects.insert(path_of["other"].clone(), other.into());
     }
-    for (name, words) in
-        [("missing", "is missing"), ("altered", "was altered"), ("cut", "was altered"), ("other", "was altered")]
-    {
+    for (name, words) in [
+        ("missing", "is missing"),
+        ("altered", "was altered"),
+        ("cut", "was altered"),
+        ("other", "was altered"),
+    ] {
         let error = read(&vault, &owner, name).await.unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(words) && error.contains(&path_of[name]), "{error}");
         assert_eq!(vault.metadata(&owner, &id(name)).await.unwrap(), metadata(name));

@@ -31,11 +31,17 @@ pub(super) async fn records_of_before_and_of_this_month_are_read_alike(place: Te
     vault::make_row(&db, &kek(1)).await.unwrap();
     let vault = Vault::start(db, kek(1), &location).await.unwrap();
     let owner = vault.owner().await.unwrap();
-    vault.keep(&owner, vec![record("old-1", "s1", "alice"), record("old-2", "s1", "bob")], NOW).await.unwrap();
+    vault
+        .keep(&owner, vec![record("old-1", "s1", "alice"), record("old-2", "s1", "bob")], NOW)
+        .await
+        .unwrap();
     vault.close().await;
 
     let (vault, owner) = open(&place).await;
-    vault.keep(&owner, vec![record("new-1", "s1", "alice"), record("new-2", "s1", "bob")], NOW).await.unwrap();
+    vault
+        .keep(&owner, vec![record("new-1", "s1", "alice"), record("new-2", "s1", "bob")], NOW)
+        .await
+        .unwrap();
     for name in ["old-1", "old-2", "new-1", "new-2"] {
         assert_eq!(vault.metadata(&owner, &id(name)).await.unwrap(), metadata(name));
         let permit = ReadPermit::new(vec![id(name)]);

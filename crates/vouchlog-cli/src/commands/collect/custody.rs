@@ -199,5 +199,8 @@ fn joined(opened: Result<Opened, JoinError>) -> Opened {
 
 /// Whether the vault's server is away; anything else is a mistake that waiting does not mend.
 fn is_away(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(VaultError::Unreachable(_) | VaultError::Objects(_) | VaultError::Busy))
+    matches!(
+        error.downcast_ref(),
+        Some(VaultError::Unreachable(_) | VaultError::Objects(_) | VaultError::Busy)
+    )
 }

@@ -74,7 +74,8 @@ impl ServeArgs {
         let pages = self.console(Arc::clone(&service), transport)?;
         let mut registry = Registry::default();
         vault.object_metrics().register(&mut registry);
-        let server = service.server(config, pages).registry(registry).hosts(self.access.hosts()).tls(tls.clone());
+        let server =
+            service.server(config, pages).registry(registry).hosts(self.access.hosts()).tls(tls.clone());
         self.announce(output, &vault, &transport.url(address), (access.access.is_on(), &admin));
         let watching = access.watch();
         let reloading = reload_on(hangup, tls, move || {
