@@ -5,9 +5,10 @@
 //! is named by a committed record, or never will be.
 
 use std::collections::HashSet;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sqlx::{AnyConnection, Row as _};
+use vouchlog_runtime::Clock;
 
 use crate::database::{Database, Dialect};
 use crate::limits::FOLDER_AGE;
@@ -62,7 +63,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<FolderName> {
 
 /// The time by which folders are closed, whatever time records are kept at.
 pub(crate) fn now() -> i64 {
-    millis(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO))
+    Clock::system().now().signed()
 }
 
 /// A duration as the database has it.

@@ -42,7 +42,6 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "use_objects"))]
     pub async fn use_objects(&self, store: Arc<dyn ContentStore>, metrics: ObjectMetrics) -> Result<()> {
         let shared = &self.shared;
-        store.check().await.map_err(failed)?;
         identify(shared, store.as_ref()).await?;
         if shared.objects.set(Arc::new(Objects::new(store, metrics))).is_err() {
             return Err(VaultError::invalid("the vault has its object store already"));
@@ -89,6 +88,8 @@ async fn identify(shared: &Shared, store: &dyn ContentStore) -> Result<()> {
     let url = store.url();
     let mut marker = store.read(MARKER, MAX_MARKER_BYTES).await.map_err(failed)?;
     if marker.is_none() && noted.is_none() {
+        // Once: later nothing depends on conditions, as names are random and only this object has a name that others know.
+        store.check().await.map_err(failed)?;
         let mut id = [0; 16];
         random(&mut id)?;
         match store.create(MARKER, marker_text(&vault, &hex::encode(id)).into()).await {

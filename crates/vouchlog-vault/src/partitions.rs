@@ -92,7 +92,8 @@ async fn make_ahead(db: &Database) -> Result<()> {
     db.commit(tx).await
 }
 
-/// Makes one partition, unless another process was faster. Attached, it takes no lock that readers or writers of the table would meet.
+/// Makes one partition, unless another process was faster. Attaching an empty table takes a lock on the default partition and on `record` for a
+/// moment; creating it in place would lock the whole table.
 async fn make(tx: &mut AnyConnection, table: &str, month: Month) -> Result<()> {
     let (name, first, end) =
         (format!("{table}_{}", month.suffix()), month.first(), Month(month.0 + 1).first());

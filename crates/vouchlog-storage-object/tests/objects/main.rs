@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict, in its helpers too")]
 
 mod conditions;
+mod contents;
 mod crash;
 mod faults;
 mod faulty;

@@ -2,6 +2,7 @@
 -- months since 1970-01, times 2^40. So a partition is a range of numbers, keys and references stay as they are, and the vault makes
 -- partitions ahead of time (partitions.rs). Records of before are in the partitions `…_before`; `…_other` stays empty.
 ALTER TABLE statement RENAME TO statement_before;
+ALTER TABLE statement_before RENAME CONSTRAINT statement_record_fkey TO statement_before_record_fkey;
 ALTER INDEX statement_pkey RENAME TO statement_before_pkey;
 CREATE TABLE statement (
     LIKE statement_before INCLUDING DEFAULTS,
@@ -10,6 +11,7 @@ CREATE TABLE statement (
 ) PARTITION BY RANGE (record);
 
 ALTER TABLE sealed RENAME TO sealed_before;
+ALTER TABLE sealed_before RENAME CONSTRAINT sealed_record_fkey TO sealed_before_record_fkey;
 ALTER INDEX sealed_pkey RENAME TO sealed_before_pkey;
 ALTER INDEX sealed_object RENAME TO sealed_before_object;
 CREATE TABLE sealed (
@@ -25,6 +27,7 @@ SELECT setval('content_piece_order', coalesce((SELECT max(n) FROM content_piece)
 ALTER TABLE content_piece ALTER COLUMN n DROP IDENTITY;
 ALTER TABLE content_piece ALTER COLUMN n SET DEFAULT nextval('content_piece_order');
 ALTER TABLE content_piece RENAME TO content_piece_before;
+ALTER TABLE content_piece_before RENAME CONSTRAINT content_piece_record_fkey TO content_piece_before_record_fkey;
 ALTER INDEX content_piece_pkey RENAME TO content_piece_before_pkey;
 ALTER INDEX content_piece_record RENAME TO content_piece_before_record;
 CREATE TABLE content_piece (
