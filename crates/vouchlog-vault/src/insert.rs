@@ -29,14 +29,14 @@ pub(crate) struct KeepJob {
     /// Where the content of each record was written, if not in the database.
     pub(crate) objects: Vec<Option<ObjectName>>,
     pub(crate) now: i64,
-    pub(crate) reply: oneshot::Sender<Result<Kept>>,
+    pub(crate) reply: oneshot::Sender<Result<KeepOutcome>>,
     /// Its share of the queue, given back when the call and the job are dropped.
     pub(crate) _share: Arc<OwnedSemaphorePermit>,
 }
 
 /// What became of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub(crate) enum KeepOutcome {
     Done,
     /// A folder with an object of it was closed: its content is to be written again.
     FolderClosed,
@@ -44,7 +44,7 @@ pub(crate) enum Kept {
 
 /// Keeps the jobs' records in one transaction; what becomes of each job. An error is of the transaction: nothing was kept, unless
 /// the commit's outcome is unknown.
-pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<Result<Kept>>> {
+pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<Result<KeepOutcome>>> {
     let mut tx = shared.db.begin().await?;
     // Records that come under a hold change what is sealed, which one writer at a time may do.
     let is_exclusive = shared.keys.expects_standing();
@@ -112,7 +112,7 @@ async fn select_new<'a>(
     tx: &mut AnyConnection,
     jobs: &'a [KeepJob],
     open: &HashSet<FolderName>,
-) -> Result<(Vec<New<'a>>, Vec<Result<Kept>>)> {
+) -> Result<(Vec<New<'a>>, Vec<Result<KeepOutcome>>)> {
     let given = || jobs.iter().flat_map(|job| job.records.iter()).map(|sealed| &sealed.record);
     let ids = given().map(|record| record.id.as_str().into()).collect();
     let digests = given().map(|record| record.digest.as_bytes().as_slice().into()).collect();
@@ -125,7 +125,7 @@ async fn select_new<'a>(
     let (mut new, mut outcomes) = (Vec::new(), Vec::new());
     for job in jobs {
         if job.objects.iter().flatten().any(|object| !open.contains(&object.folder())) {
-            outcomes.push(Ok(Kept::FolderClosed));
+            outcomes.push(Ok(KeepOutcome::FolderClosed));
             continue;
         }
         let (before, mut refused) = (new.len(), None);
@@ -145,7 +145,7 @@ async fn select_new<'a>(
                 id_of.remove(sealed.record.digest.as_bytes().as_slice());
             }
         }
-        outcomes.push(refused.map_or(Ok(Kept::Done), Err));
+        outcomes.push(refused.map_or(Ok(KeepOutcome::Done), Err));
     }
     Ok((new, outcomes))
 }

@@ -8,7 +8,7 @@ use sqlx::Row as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::access::Access;
-use crate::insert::{KeepJob, Kept};
+use crate::insert::{KeepJob, KeepOutcome};
 use crate::limits::{
     MAX_CALL_BYTES, MAX_CONTENT_IN_ROW, MAX_RECORDS_PER_CALL, OBJECT_WRITES, WRITE_ATTEMPTS,
 };
@@ -64,8 +64,8 @@ impl Vault {
             let job = Job::Keep(KeepJob { records, objects, now, reply, _share });
             self.jobs.send(job).await.map_err(|_| VaultError::Closed)?;
             match answer.await.map_err(|_| VaultError::Closed)?? {
-                Kept::Done => return Ok(()),
-                Kept::FolderClosed => {
+                KeepOutcome::Done => return Ok(()),
+                KeepOutcome::FolderClosed => {
                     for folder in folders {
                         self.shared.objects().await?.leave_folder(folder).await;
                     }

@@ -94,6 +94,20 @@ impl Objects {
         ObjectSealed::open_for_moving(self.bucket.clone(), origin, Committed { size, sealed })
     }
 
+    /// Gives it to a vault as the place of long content. It takes a prefix of its own, and becomes the vault's.
+    ///
+    /// # Errors
+    /// [`VaultError::ForeignObjects`](crate::vault::VaultError::ForeignObjects) when it is not the object store of this vault.
+    #[cfg(feature = "vault")]
+    pub async fn keep_content_of(
+        &self,
+        vault: &crate::vault::Vault,
+        metrics: crate::vault::ObjectMetrics,
+    ) -> Result<(), crate::vault::VaultError> {
+        let contents = vouchlog_storage_object::BucketContents::new(self.bucket.clone());
+        vault.use_objects(Arc::new(contents), metrics).await
+    }
+
     #[cfg(feature = "auditor")]
     pub(crate) fn bucket(&self) -> &Bucket {
         &self.bucket
