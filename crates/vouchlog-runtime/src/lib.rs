@@ -17,6 +17,7 @@
 //! | [`queue`] | a bounded queue of requests, each with a caller that waits for a typed reply |
 //! | [`charge`] | the key that a request is charged to |
 //! | [`request_id`] | the id of the request that is being answered |
+//! | [`scope`] | the span that threads of one log of several stay in |
 //! | [`sender`] | who sent it, for what passes it on |
 //! | [`metrics`] | registering a metric in one line |
 //!
@@ -39,6 +40,7 @@ pub mod program;
 pub mod queue;
 pub mod readiness;
 pub mod request_id;
+pub mod scope;
 pub mod sender;
 pub mod watched;
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use crate::scope::in_span;
+
 /// Why the outcome of a job is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -43,13 +45,14 @@ impl<J: Send + 'static, O: Send + 'static> Watched<J, O> {
     ) -> io::Result<Self> {
         let (jobs, to_do) = sync_channel::<J>(1);
         let (done, outcomes) = sync_channel(1);
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let run = in_span(move || {
             while let Ok(job) = to_do.recv() {
                 if done.send(work(job)).is_err() {
                     return;
                 }
             }
-        })?;
+        });
+        thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self { jobs, outcomes, patience, failed: None })
     }
 

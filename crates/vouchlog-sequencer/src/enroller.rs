@@ -11,6 +11,7 @@ use std::sync::mpsc::Receiver;
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_note::{SigningKey, VerifyingKey};
 use vouchlog_runtime::queue::{self, Message, NotQueued, Waiting};
+use vouchlog_runtime::scope::in_span;
 use vouchlog_stream::{Enrolment, StreamOpening};
 
 use crate::draft::Draft;
@@ -32,7 +33,7 @@ impl Enroller {
         let (queue, waiting) = queue::Queue::new(MAX_QUEUED_ENROLMENTS, MAX_QUEUED_ENROLMENTS);
         let key = operator.verifying_key().clone();
         let thread = std::thread::Builder::new().name("vouchlog-enroller".into());
-        thread.spawn(move || sign(&operator, &waiting))?;
+        thread.spawn(in_span(move || sign(&operator, &waiting)))?;
         Ok(Self { queue, operator: key })
     }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use vouchlog_merkle::{Tile, TileId, TreeSize, leaf_hash};
 use vouchlog_note::Origin;
+use vouchlog_runtime::scope::in_span;
 use vouchlog_storage::{Index, IndexBatch, RunEntry, Store, StoreError, key_prefix};
 use vouchlog_stream::{Entry, StatementEntry, StreamOpening};
 
@@ -60,7 +61,7 @@ impl Follower {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new()
             .name("vouchlog-index".into())
-            .spawn(move || runtime.block_on(worker.run(heads, &covered_now)))?;
+            .spawn(in_span(move || runtime.block_on(worker.run(heads, &covered_now))))?;
         Ok(Self { index, control, covered })
     }
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
+use tracing::Span;
 use vouchlog_merkle::TreeHead;
 use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_runtime::Poison;
+use vouchlog_runtime::scope::in_span;
 use vouchlog_storage::{Index, Loaded, StateKey, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis, Operators};
 
@@ -118,10 +120,10 @@ impl<S: Store> Engine<S> {
         let enroller = enroller.map_err(EngineError::Thread)?;
         let thread = std::thread::Builder::new()
             .name("vouchlog-sequencer".into())
-            .spawn(move || {
+            .spawn(in_span(move || {
                 let _guard = PanicGuard(sequencer.shared.clone());
                 sequencer.run(&messages);
-            })
+            }))
             .map_err(EngineError::Thread)?;
         if let Some((note, enrolment, by)) = enrolment {
             let note = note.map_err(|error| EngineError::Key(error.to_string()))?;
@@ -227,6 +229,7 @@ fn share<S: Store>(
         metrics,
         poison: Poison::new(),
         unsigned: Mutex::new(None),
+        span: Span::current(),
     }))
 }
 

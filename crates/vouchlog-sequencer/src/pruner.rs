@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use vouchlog_runtime::Pace;
+use vouchlog_runtime::scope::in_span;
 use vouchlog_storage::Store;
 use vouchlog_stream::StreamId;
 
@@ -56,7 +57,7 @@ impl Pruner {
         let state = Arc::new(State::default());
         let open = open_streams(&shared.directory.read());
         let worker = Worker { shared: Arc::downgrade(shared), announced, open, state: state.clone() };
-        std::thread::Builder::new().name("vouchlog-prune".into()).spawn(move || worker.run())?;
+        std::thread::Builder::new().name("vouchlog-prune".into()).spawn(in_span(move || worker.run()))?;
         Ok(Some(Self { state }))
     }
 

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use vouchlog_merkle::{Hash, TILE_WIDTH, Tile, TileId, TreeSize, full_tiles, leaf_hash};
 use vouchlog_runtime::Pace;
+use vouchlog_runtime::scope::in_span;
 use vouchlog_storage::{Part, Store, StoreError};
 
 use crate::edge::frame;
@@ -64,7 +65,7 @@ impl Scrubber {
             state: state.clone(),
             last_round: Instant::now(),
         };
-        std::thread::Builder::new().name("vouchlog-scrub".into()).spawn(move || worker.run())?;
+        std::thread::Builder::new().name("vouchlog-scrub".into()).spawn(in_span(move || worker.run()))?;
         Ok(Some(Self { state }))
     }
 

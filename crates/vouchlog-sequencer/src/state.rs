@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
+use tracing::Span;
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, LeafIndex};
 use vouchlog_note::{KeyName, Origin, Policy, VerifyingKey};
@@ -419,6 +420,8 @@ pub(crate) struct Shared<S> {
     pub(crate) poison: Poison,
     /// Why the newest committed head has no signature yet, if it has none.
     pub(crate) unsigned: Mutex<Option<String>>,
+    /// The span in which the log was opened.
+    pub(crate) span: Span,
 }
 
 impl<S> Shared<S> {

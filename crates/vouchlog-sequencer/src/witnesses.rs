@@ -24,7 +24,9 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument;
 use vouchlog_note::Policy;
+use vouchlog_runtime::scope::in_span;
 use vouchlog_storage::Store;
 
 use crate::config::{WitnessLink, Witnesses};
@@ -88,7 +90,7 @@ impl Feeders {
         let shared = shared.clone();
         let patience = witnesses.patience;
         let (seen, behind_now) = (statuses.clone(), behind.clone());
-        let thread = std::thread::Builder::new().name("vouchlog-witnesses".into()).spawn(move || {
+        let run = in_span(move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = run_rounds(&shared, witnesses, feeds, first, &seen, &behind_now) => {}
@@ -96,7 +98,8 @@ impl Feeders {
                     _ = stopped => {}
                 }
             });
-        })?;
+        });
+        let thread = std::thread::Builder::new().name("vouchlog-witnesses".into()).spawn(run)?;
         Ok(Witnessing { stop: Some(stop), thread: Some(thread), statuses, behind, patience })
     }
 }
@@ -117,7 +120,7 @@ async fn run_rounds<S: Store>(
     let mut tasks = tokio::task::JoinSet::new();
     for feed in feeds {
         let log = Reader(shared.clone());
-        tasks.spawn(feed.run(log, policy.clone(), candidates.subscribe(), interval));
+        tasks.spawn(feed.run(log, policy.clone(), candidates.subscribe(), interval).in_current_span());
     }
     loop {
         let earliest = sleep(interval);

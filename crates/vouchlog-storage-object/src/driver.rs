@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
+use tracing::Instrument;
 use vouchlog_storage::StoreError;
 
 /// Threads that drive requests. They only move bytes; what is hashed is hashed by the caller.
@@ -39,10 +40,11 @@ impl Driver {
         let late = || StoreError::ObjectStore(format!("it did not finish within {limit:?}"));
         let runtime = self.0.as_ref().ok_or_else(late)?;
         let (done, outcome) = mpsc::sync_channel(1);
-        runtime.spawn(async move {
+        let work = async move {
             // Without a receiver the caller has given up.
             let _ = done.send(tokio::time::timeout(limit, work).await);
-        });
+        };
+        runtime.spawn(work.in_current_span());
         let wait = || outcome.recv_timeout(limit + MARGIN);
         let waited = match Handle::try_current().map(|handle| handle.runtime_flavor()) {
             Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 use vouchlog_api::{LogReader, Watch};
 use vouchlog_runtime::Backoff;
 use vouchlog_storage::StoreError;
@@ -49,7 +50,7 @@ impl Publisher {
         let status = Arc::new(Mutex::new(PublisherStatus::default()));
         let (ending, ended) = watch::channel(false);
         let worker = Worker { log, publication, interval, sealed, status: status.clone(), ending: ended };
-        let task = Mutex::new(Some(tokio::spawn(worker.run())));
+        let task = Mutex::new(Some(tokio::spawn(worker.run().in_current_span())));
         Self { status, ending, task }
     }
 

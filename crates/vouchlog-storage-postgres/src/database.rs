@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tracing::Instrument;
 use vouchlog_storage::StoreError;
 
 use crate::location::Location;
@@ -134,10 +135,11 @@ impl Database {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (done, outcome) = sync_channel(1);
-        let task = self.handle()?.spawn(async move {
+        let work = async move {
             // The caller may have given up.
             let _ = done.send(work.await);
-        });
+        };
+        let task = self.handle()?.spawn(work.in_current_span());
         outcome.recv_timeout(patience).map_err(|_| {
             task.abort();
             late(patience)

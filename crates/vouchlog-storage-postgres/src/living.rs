@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 use vouchlog_merkle::TreeHead;
 use vouchlog_storage::{Batch, CommitError, Epoch, Living, Loaded, MoveId, Residence, StoreError, Tenure};
 
@@ -48,6 +49,8 @@ pub struct PostgresLiving {
     /// Why nothing is written any more.
     stopped: Mutex<Option<Stopped>>,
     signed: Signed,
+    /// The span in which the store was opened: the lease is kept in it.
+    span: Span,
 }
 
 #[derive(Clone, Debug)]
@@ -104,6 +107,7 @@ impl PostgresLiving {
             writer: Mutex::new(Writer { connection: None, tenure: Epoch::default(), fence }),
             stopped: Mutex::default(),
             signed,
+            span: Span::current(),
         }
     }
 
@@ -161,7 +165,7 @@ impl PostgresLiving {
         if keeper.is_none() {
             let keeping =
                 lease::keep(self.database.clone(), self.lease.clone(), self.log, self.holder.clone());
-            *keeper = Some(self.database.spawn(keeping)?);
+            *keeper = Some(self.database.spawn(keeping.instrument(self.span.clone()))?);
         }
         Ok(())
     }

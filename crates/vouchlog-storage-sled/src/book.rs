@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use vouchlog_ledger::{AppendError, Disk, DiskFile, Item, Ledger, LedgerError, Options, Summary, inspect};
+use vouchlog_runtime::scope::in_span;
 use vouchlog_storage::{Batch, CommitError, Epoch, StoreError};
 
 use crate::contents::{Contents, encode_commit, encode_sealed};
@@ -195,7 +196,7 @@ impl Syncer {
             }
         };
         let thread = std::thread::Builder::new().name("vouchlog-ledger".into());
-        thread.spawn(run).map_err(|error| StoreError::Io(error.to_string()))?;
+        thread.spawn(in_span(run)).map_err(|error| StoreError::Io(error.to_string()))?;
         Ok(Self::Thread { files, outcomes })
     }
 

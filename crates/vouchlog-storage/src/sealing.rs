@@ -69,10 +69,10 @@ impl<L: Living, S: Sealed> Sealing<L, S> {
     /// Claims the living part and starts the sealing thread.
     pub fn start(living: L, sealed: S) -> Result<Self, StoreError> {
         let store = Self::start_without_thread(living, sealed)?;
-        let worker = store.shared.clone();
+        let (worker, span) = (store.shared.clone(), tracing::Span::current());
         let thread = std::thread::Builder::new()
             .name("vouchlog-sealer".into())
-            .spawn(move || worker.run())
+            .spawn(move || span.in_scope(|| worker.run()))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         *store.thread.lock() = Some(thread);
         Ok(store)

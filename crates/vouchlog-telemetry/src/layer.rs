@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
-use vouchlog_runtime::Clock;
+use vouchlog_runtime::{Clock, scope};
 
 use crate::limits::{MAX_ATTRIBUTES, MAX_LINKS, MAX_VALUE_BYTES};
 
@@ -48,11 +49,16 @@ struct Open {
     trace: Trace,
 }
 
+/// A span that names what its process runs several of. It lasts as long as that, so it is no span of a trace.
+struct Scope(Arc<[KeyValue]>);
+
 /// What the spans of one trace have in common.
 #[derive(Clone)]
 struct Trace {
     id: Vec<u8>,
     is_sampled: bool,
+    /// The attributes of its scope, which each of its spans has.
+    scope: Option<Arc<[KeyValue]>>,
     /// The wall clock and the monotonic clock when the root began. All times of the trace follow from the monotonic one, so that a
     /// clock that is set meanwhile does not turn them around.
     began: (u64, Instant),
@@ -68,10 +74,18 @@ impl Trace {
 impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for SpanLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let parent = span.parent().and_then(|parent| {
+        if span.name() == scope::NAME {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(Scope(fields.attributes.into()));
+            return;
+        }
+        let above = span.parent();
+        let parent = above.as_ref().and_then(|parent| {
             let extensions = parent.extensions();
             extensions.get::<Open>().map(|open| (open.trace.clone(), open.span.span_id.clone()))
         });
+        let scope = || Some(Arc::clone(&above.as_ref()?.extensions().get::<Scope>()?.0));
         let mut fields = Fields { is_root: parent.is_none(), ..Fields::default() };
         attributes.record(&mut fields);
         let (trace, parent_span_id) = parent.unwrap_or_else(|| {
@@ -79,6 +93,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for SpanLayer {
             let trace = Trace {
                 id: fields.trace_id.unwrap_or_else(|| self.ids.trace_id()),
                 is_sampled: fields.is_sampled.unwrap_or(true),
+                scope: scope(),
                 began: (millis.saturating_mul(1_000_000), Instant::now()),
             };
             (trace, fields.parent_span_id.unwrap_or_default())
@@ -89,7 +104,12 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for SpanLayer {
             parent_span_id,
             name: span.name().to_owned(),
             start_time_unix_nano: trace.now(),
-            attributes: fields.attributes,
+            attributes: trace
+                .scope
+                .iter()
+                .flat_map(|scope| scope.iter().cloned())
+                .chain(fields.attributes)
+                .collect(),
             dropped_attributes_count: fields.dropped,
             ..Span::default()
         };
@@ -311,6 +331,25 @@ mod tests {
             spans.push(span);
         }
         (spans, dropped.get())
+    }
+
+    #[test]
+    fn the_spans_of_one_log_of_several_have_its_name_and_it_is_no_span() {
+        let (spans, _) = spans(9, || {
+            let log = tracing::error_span!("log", log = "ai");
+            assert_eq!(log.metadata().map(|metadata| metadata.name()), Some(scope::NAME));
+            let request = log.in_scope(|| info_span!("request", trace_id = TRACE));
+            request.in_scope(|| debug_span!("append").in_scope(|| ()));
+            drop((request, log));
+            drop(info_span!("other"));
+        });
+        let [append, request, other] = &spans[..] else { panic!("{spans:?}") };
+        for span in [append, request] {
+            assert_eq!(span.trace_id, bytes(TRACE, 16).unwrap());
+            assert!(matches!(value(span, "log"), Some(Value::StringValue(log)) if log == "ai"), "{span:?}");
+        }
+        assert!(request.parent_span_id.is_empty() && append.parent_span_id == request.span_id);
+        assert!(value(other, "log").is_none());
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl MetricsSource {
         self.registries().push(registry);
     }
 
+    /// Exports this registry no more: its server has ended.
+    pub fn remove(&self, registry: &Arc<Registry>) {
+        self.registries().retain(|other| !Arc::ptr_eq(other, registry));
+    }
+
     fn registries(&self) -> MutexGuard<'_, Vec<Arc<Registry>>> {
         // A panic while it was held has left a list that can still be read.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

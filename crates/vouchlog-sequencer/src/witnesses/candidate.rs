@@ -35,7 +35,7 @@ impl Candidate {
         Ok(Self {
             by_log: UnverifiedNote::parse(note)?,
             size: signed.head().size,
-            round: info_span!(parent: None, "round", size = signed.head().size.get()),
+            round: info_span!(parent: &shared.span, "round", size = signed.head().size.get()),
             signed: Mutex::new(signed),
             satisfied: watch::Sender::new(false),
             proofs: tokio::sync::Mutex::default(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use vouchlog_runtime::Pace;
+use vouchlog_runtime::scope::in_span;
 use vouchlog_storage::StoreError;
 
 use super::block::{Outcome, Trouble};
@@ -29,7 +30,8 @@ pub(super) struct Merger {
 impl Merger {
     pub(super) fn start(store: Arc<RunStore>) -> Result<Self, StoreError> {
         let work = Work { store: Arc::clone(&store), pace: Mutex::new(Pace::of_bytes(BYTES_PER_SECOND)) };
-        let thread = std::thread::Builder::new().name("vouchlog-merge".into()).spawn(move || work.run());
+        let thread =
+            std::thread::Builder::new().name("vouchlog-merge".into()).spawn(in_span(move || work.run()));
         Ok(Self { store, thread: Some(thread.map_err(Trouble::Io)?) })
     }
 }
