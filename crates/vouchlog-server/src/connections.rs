@@ -28,6 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 use tower::util::Oneshot;
+use tracing::Instrument;
 use vouchlog_access::CertificateNames;
 
 use crate::admission::Connection;
@@ -76,7 +77,7 @@ pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &Ser
             .initial_stream_window_size(STREAM_WINDOW.min(place.window()))
             .initial_connection_window_size(place.window());
         let accepted = Accepted { serving, builder, handshake_timeout, header_timeout, place };
-        connections.spawn(accepted.run(stream, address));
+        connections.spawn(accepted.run(stream, address).in_current_span());
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };

@@ -34,12 +34,14 @@ pub(crate) struct Guard {
     admission: Admission,
     timeout: Duration,
     ids: Arc<Ids>,
+    /// The span that the spans of requests are in.
+    scope: Span,
 }
 
 impl Guard {
-    pub(crate) fn new(metrics: ServerMetrics, config: &ServerConfig) -> Self {
+    pub(crate) fn new(metrics: ServerMetrics, config: &ServerConfig, scope: Span) -> Self {
         let admission = Admission::new(config, metrics.clone());
-        Self { metrics, admission, timeout: config.request_timeout, ids: Arc::new(Ids::new()) }
+        Self { metrics, admission, timeout: config.request_timeout, ids: Arc::new(Ids::new()), scope }
     }
 
     /// The pools that requests take from.
@@ -57,7 +59,7 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let is_rpc = speaks_grpc(request.headers());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let asked = RequestTarget { method: method_label(request.method()), route };
-    let span = caller.span((!is_rpc).then_some(asked));
+    let span = guard.scope.in_scope(|| caller.span((!is_rpc).then_some(asked)));
     let header = caller.header();
     let sender = sender_of(request.headers());
     let guarded = async {

@@ -48,6 +48,7 @@ use crate::limits::{DISCARD_PATIENCE, MAX_DISCARDED};
 use crate::log::AnyLog;
 use crate::openapi;
 use crate::problem::Problem;
+use crate::registries::Registries;
 use crate::request::REQUEST_ID;
 use crate::status::bug;
 
@@ -63,6 +64,7 @@ macro_rules! requires {
 pub(crate) struct Operations {
     pub(crate) health: Arc<dyn Health>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) beside: Registries,
     pub(crate) gate: Gate,
     /// The page at `/` of what is no log.
     pub(crate) front: Option<Front>,
@@ -158,7 +160,7 @@ pub(crate) fn foreign_router(http: Router, document: Option<OpenApi>, operations
 /// Routes, those that operators ask beside them, and what all of them share. Each comes with its description: neither can be
 /// there without the other.
 fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router {
-    let Operations { health, registry, gate, front } = operations;
+    let Operations { health, registry, beside, gate, front } = operations;
     let metrics =
         OpenApiRouter::new().routes(routes!(ops::metrics)).layer(requires!(gate, Role::Metrics, Sites::All));
     let (router, document) = routes
@@ -170,7 +172,7 @@ fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router
     router
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(CatchPanicLayer::custom(panicked))
-        .with_state(App { health, registry, openapi: openapi::json(document), front })
+        .with_state(App { health, registry, beside, openapi: openapi::json(document), front })
 }
 
 /// What the operators' handlers are given.
@@ -178,6 +180,8 @@ fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router
 struct App {
     health: Arc<dyn Health>,
     registry: Arc<Registry>,
+    /// What `/metrics` shows beside it.
+    beside: Registries,
     openapi: Bytes,
     front: Option<Front>,
 }

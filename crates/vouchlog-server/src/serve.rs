@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use tracing::{Instrument, Span};
 use utoipa::openapi::OpenApi;
 use vouchlog_access::Access;
 use vouchlog_api::{AnyWitness, Overview, Witness};
@@ -30,6 +31,7 @@ use crate::limits::{ADMIN_BYTES, MAX_ADMIN_CONNECTIONS};
 use crate::log::{AnyLog, ServedLog};
 use crate::metrics::ServerMetrics;
 use crate::problem::Problem;
+use crate::registries::Registries;
 use crate::room::{Port, Room, relieve};
 use crate::tls::Tls;
 use crate::{grpc, http, openapi};
@@ -43,10 +45,12 @@ pub struct Server {
     config: ServerConfig,
     health: Arc<dyn Health>,
     registry: Registry,
+    beside: Registries,
     shared: Option<ShareMetrics>,
     gate: Gate,
     admin: Option<TcpListener>,
     tls: Option<Tls>,
+    scope: Span,
 }
 
 /// A server as it runs.
@@ -119,10 +123,12 @@ impl Server {
             config,
             health,
             registry,
+            beside: Registries::default(),
             shared: None,
             gate,
             admin: None,
             tls: None,
+            scope: Span::none(),
         }
     }
 
@@ -165,6 +171,13 @@ impl Server {
         self
     }
 
+    /// Shows these registries at `/metrics` as well, as they are when it is asked for.
+    #[must_use]
+    pub fn beside(mut self, others: Registries) -> Self {
+        self.beside = others;
+        self
+    }
+
     /// Serves with TLS, if given. [`Server::run`] reloads its files when they change, and has ACME certificates renewed;
     /// [`Server::router`] leaves TLS to the program that accepts connections.
     #[must_use]
@@ -195,6 +208,13 @@ impl Server {
         self
     }
 
+    /// The span that all of the server's spans and events are in: one of several servers in a process is then recognised by its fields.
+    #[must_use]
+    pub fn scope(mut self, scope: Span) -> Self {
+        self.scope = scope;
+        self
+    }
+
     /// Serves health, readiness, metrics and reflection on a listener of their own, outside every bound of the others; those then
     /// tell whether the server is healthy and ready, and nothing of its inside. Without it, all is told on listeners of this
     /// machine's own addresses (loopback), and as little on others. It has the server's [TLS](Self::tls), if it is not on loopback.
@@ -218,7 +238,12 @@ impl Server {
     }
 
     /// The same on several listeners: they share limits and metrics.
-    pub async fn run_on(mut self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
+    pub async fn run_on(self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
+        let scope = self.scope.clone();
+        self.run_in_scope(listeners, shutdown).instrument(scope).await;
+    }
+
+    async fn run_in_scope(mut self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
         let stopping = CancellationToken::new();
         let (config, tls) = (self.config.clone(), self.tls.clone());
         let admin = self.admin.take();
@@ -277,7 +302,8 @@ impl Server {
         let gate = self.gate;
         // What a page shows is for those who may read, and a browser has no token.
         let front = self.front.filter(|_| !gate.access.is_on());
-        let operations = Operations { health: Arc::clone(&self.health), registry, gate: gate.clone(), front };
+        let (health, beside) = (Arc::clone(&self.health), self.beside);
+        let operations = Operations { health, registry, beside, gate: gate.clone(), front };
         let names: &[&str] = match &self.subject {
             Subject::Log(_) => &grpc::OF_LOG,
             Subject::Witness(_) => &grpc::OF_WITNESS,
@@ -313,10 +339,10 @@ impl Server {
         let finished = |router: Router, guarded: Guard| {
             router.fallback(unknown).layer(from_fn_with_state(guarded, guard))
         };
-        let guarded = Guard::new(metrics.clone(), &self.config);
+        let guarded = Guard::new(metrics.clone(), &self.config, self.scope.clone());
         let pools = Arc::clone(guarded.pools());
         let router = finished(routes.merge(services), guarded);
-        let admin = finished(admin, Guard::new(metrics.clone(), &of_admin(&self.config)));
+        let admin = finished(admin, Guard::new(metrics.clone(), &of_admin(&self.config), self.scope));
         Built { router, admin, metrics, pools }
     }
 }

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use prometheus_client::encoding::text::encode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vouchlog_api::Error;
@@ -188,8 +187,8 @@ pub(super) async fn readyz(State(app): State<App>, extensions: Extensions) -> Re
     )
 )]
 pub(super) async fn metrics(State(app): State<App>, request: HeaderMap) -> Result<Response, Problem> {
-    let mut text = String::new();
-    encode(&mut text, &app.registry).map_err(|_| Error::internal("a metric cannot be written"))?;
+    let text = app.beside.encode_with(&app.registry);
+    let text = text.map_err(|_| Error::internal("a metric cannot be written"))?;
     Ok(exposition::answer(&request, text))
 }
 
