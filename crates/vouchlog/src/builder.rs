@@ -12,20 +12,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus_client::registry::Registry;
-use thiserror::Error;
+use tracing::{Instrument, Span};
 use vouchlog_api::{Appender, ErrorKind};
 use vouchlog_merkle::Hash;
-use vouchlog_note::{CheckpointError, KeyError, KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_note::{KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_runtime::durable;
 use vouchlog_sequencer::scrub::ScrubOptions;
 use vouchlog_sequencer::{Config, Options, Witnesses};
 use vouchlog_storage::{Index, Store, StoreError};
 use vouchlog_storage_sled::{RunIndex, SledStore};
-use vouchlog_stream::{DailyLimits, Enrolment, RetirementProof, TextError};
+use vouchlog_stream::{DailyLimits, Enrolment, RetirementProof};
 
 use crate::clock::{random_bytes, system_clock};
 use crate::embedded::{Log, Tenancy};
 use crate::keys::{self, KeyFileError};
+use crate::open_error::OpenError;
 #[cfg(feature = "objects")]
 use crate::objects::Objects;
 
@@ -53,6 +54,8 @@ pub fn open(data_dir: impl Into<PathBuf>) -> LogBuilder {
         #[cfg(feature = "objects")]
         objects: None,
         options: Options::default(),
+        registry: Registry::default(),
+        span: Span::none(),
         #[cfg(feature = "postgres")]
         postgres: None,
     }
@@ -89,65 +92,10 @@ pub struct LogBuilder {
     #[cfg(feature = "objects")]
     objects: Option<Objects>,
     options: Options,
+    registry: Registry,
+    span: Span,
     #[cfg(feature = "postgres")]
     postgres: Option<crate::postgres::Postgres>,
-}
-
-/// Why a log did not open.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The origin cannot name a log.
-    #[error("`{origin}` cannot name a log: {error}")]
-    Origin {
-        /// The origin.
-        origin: String,
-        /// What is wrong with it.
-        error: CheckpointError,
-    },
-    /// The log's key is not called as the log is, or is no key of a log.
-    #[error("`{key}` is not the key of the log `{origin}`: a log's key has type 0x01 and the log's name")]
-    LogKey {
-        /// The log's name.
-        origin: Origin,
-        /// The key.
-        key: Box<VerifyingKey>,
-    },
-    /// A new log was given a key, but no name: the key could be a gateway's.
-    #[error("a new log was given the key `{}`, but no origin: is it the log's key, or a gateway's?", .0.name())]
-    NoOrigin(Box<VerifyingKey>),
-    /// The origin is no name for a key, and the log's key is called as the log is.
-    #[error("`{origin}` cannot name a log: {error}")]
-    KeyName {
-        /// The origin.
-        origin: String,
-        /// What is wrong with it.
-        error: KeyError,
-    },
-    /// A key file could not be made or read.
-    #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// There is a log in the directory, but not its key.
-    #[error("the data directory holds the log `{0}` but not its key: log.key is missing")]
-    NoLogKey(String),
-    /// The store cannot be read, is another log's, or is open elsewhere.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The engine refused.
-    #[error(transparent)]
-    Engine(#[from] vouchlog_sequencer::EngineError),
-    /// A gateway could not be enrolled: the operator's key is not here.
-    #[error("gateways cannot be enrolled here: the operator's key is not at hand")]
-    NoOperatorKey,
-    /// An enrolment could not be signed.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// The log refused a gateway.
-    #[error("the gateway was not enrolled: {0}")]
-    Enrol(vouchlog_api::Error),
-    /// The thread that opened the log was lost.
-    #[error("the log was not opened: its thread panicked or the runtime is stopping")]
-    Interrupted,
 }
 
 impl LogBuilder {
@@ -268,12 +216,32 @@ impl LogBuilder {
         self
     }
 
-    async fn open(mut self) -> Result<Log, OpenError> {
+    /// Registers the log's metrics, and those of its server, in this registry. A program with several logs gives each a registry with a label of its
+    /// own, `Registry::with_labels([("log".into(), name.into())].into_iter())`, so that their series stay apart.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// The span that everything the log does is in, on its own threads and in its server: its events and spans then show which of several logs
+    /// they are of. It ends with the log. Call it `log`, and Vouchlog's own exporter adds its fields to each span of the log.
+    pub fn span(mut self, span: Span) -> Self {
+        self.span = span;
+        self
+    }
+
+    async fn open(self) -> Result<Log, OpenError> {
+        let span = self.span.clone();
+        self.open_in_span().instrument(span).await
+    }
+
+    async fn open_in_span(mut self) -> Result<Log, OpenError> {
         let gateways = std::mem::take(&mut self.gateways);
         #[cfg(feature = "objects")]
         let objects = self.objects.clone();
         // Reading the tail back blocks, and so does making keys.
-        let opened = tokio::task::spawn_blocking(move || self.open_blocking()).await;
+        let span = self.span.clone();
+        let opened = tokio::task::spawn_blocking(move || span.in_scope(|| self.open_blocking())).await;
         let (log, operator) = opened.map_err(|_| OpenError::Interrupted)??;
         #[cfg(feature = "objects")]
         let log = match objects {
@@ -307,14 +275,14 @@ impl LogBuilder {
         Ok(log)
     }
 
-    fn open_blocking(self) -> Result<(Log, Option<SigningKey>), OpenError> {
+    fn open_blocking(mut self) -> Result<(Log, Option<SigningKey>), OpenError> {
         durable::make_dir(&self.dir).map_err(|failed| self.io(failed.error))?;
         let stored = self.stored_origin()?;
         let (origin, keys) = match stored {
             Some(stored) => self.keys_of_old_log(&stored)?,
             None => self.keys_of_new_log()?,
         };
-        let mut registry = Registry::default();
+        let mut registry = std::mem::take(&mut self.registry);
         let begun = Instant::now();
         let Opened { store, lease } = self.open_store(origin.as_str(), &mut registry)?;
         let index = match self.index {
@@ -341,7 +309,7 @@ impl LogBuilder {
             engine.rebuild_index();
         }
         lease.took_over(begun.elapsed());
-        Ok((Log::new(engine, registry, lease), operator))
+        Ok((Log::new(engine, (registry, self.span), lease), operator))
     }
 
     /// The name of the log that is there; none for a new one.

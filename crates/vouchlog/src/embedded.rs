@@ -9,6 +9,9 @@ use axum::Router;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
+#[cfg(feature = "postgres")]
+use tracing::Instrument;
+use tracing::Span;
 use vouchlog_api::{
     Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
     PrunedNotice, Result, StreamInfo, Watch,
@@ -34,6 +37,8 @@ pub struct Log {
     engine: vouchlog_sequencer::Engine<Arc<dyn Store>>,
     /// The engine's metrics, until a server takes them.
     registry: Arc<Mutex<Registry>>,
+    /// The span of everything it does.
+    span: Span,
     #[cfg(feature = "objects")]
     publisher: Option<Arc<Publisher>>,
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a lease can be handed over"))]
@@ -85,11 +90,12 @@ const SHOW_EVERY: Duration = Duration::from_millis(100);
 impl Log {
     pub(crate) fn new(
         engine: vouchlog_sequencer::Engine<Arc<dyn Store>>,
-        registry: Registry,
+        (registry, span): (Registry, Span),
         tenancy: Tenancy,
     ) -> Self {
         Self {
             engine,
+            span,
             registry: Arc::new(Mutex::new(registry)),
             #[cfg(feature = "objects")]
             publisher: None,
@@ -104,7 +110,7 @@ impl Log {
     pub(crate) fn showing(self) -> Self {
         let Tenancy::Leased(lease) = &self.tenancy else { return self };
         let (engine, lease) = (self.engine.clone(), Arc::clone(lease));
-        let showing = tokio::spawn(async move {
+        let showing = async move {
             loop {
                 let published = engine.published();
                 lease.show(
@@ -113,7 +119,8 @@ impl Log {
                 );
                 tokio::time::sleep(SHOW_EVERY).await;
             }
-        });
+        };
+        let showing = tokio::spawn(showing.in_current_span());
         Self { _showing: Some(Arc::new(CheckpointFeed(showing))), ..self }
     }
 
@@ -243,7 +250,7 @@ impl Log {
         let registry = std::mem::take(&mut *self.registry.lock());
         let log = self.clone();
         let offered = Offered { log_vkey: Some(self.vkey().to_string()), policy: None };
-        let server = Server::new(self.clone(), config).offer(offered);
+        let server = Server::new(self.clone(), config).offer(offered).scope(self.span.clone());
         server.health(move || log.readiness()).overview(self.engine.clone()).registry(registry)
     }
 }

@@ -68,6 +68,8 @@ pub mod mirroring;
 pub mod moving;
 #[cfg(feature = "objects")]
 pub mod objects;
+#[cfg(feature = "log")]
+mod open_error;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(all(feature = "objects", feature = "postgres"))]
@@ -99,11 +101,13 @@ pub use vouchlog_stream::{
 };
 
 #[cfg(feature = "log")]
-pub use builder::{IndexMode, LogBuilder, OpenError, open};
+pub use builder::{IndexMode, LogBuilder, open};
 #[cfg(feature = "log")]
 pub use embedded::Log;
 #[cfg(feature = "log")]
 pub use mirror::TileMirror;
+#[cfg(feature = "log")]
+pub use open_error::OpenError;
 #[cfg(feature = "log")]
 pub use vouchlog_sequencer::scrub::{Mirror, ScrubOptions};
 #[cfg(feature = "log")]
@@ -112,7 +116,7 @@ pub use vouchlog_sequencer::{
     Witnesses,
 };
 #[cfg(any(feature = "log", feature = "witness"))]
-pub use vouchlog_server::{Offered, Server, ServerConfig, tls};
+pub use vouchlog_server::{Offered, Registries, Server, ServerConfig, tls};
 #[cfg(any(feature = "log", feature = "witness"))]
 pub use vouchlog_storage::StoreError;
 #[cfg(feature = "witness")]

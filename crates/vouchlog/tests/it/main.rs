@@ -8,3 +8,5 @@
 #[cfg(feature = "vault")]
 mod examples;
 mod features;
+#[cfg(feature = "log")]
+mod several;
