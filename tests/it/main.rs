@@ -35,6 +35,7 @@ mod quotas;
 mod readme;
 mod recovered;
 mod sd_jwt_python;
+mod several;
 mod spans;
 mod standby;
 mod standby_bucket;

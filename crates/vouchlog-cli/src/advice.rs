@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::Write;
 
+use clap::error::{ContextKind, ContextValue};
+
 use crate::terminal;
 
 /// A problem in words, and what to do. A context of the error it explains.
@@ -30,6 +32,23 @@ impl fmt::Display for Advice {
 }
 
 impl std::error::Error for Advice {}
+
+/// The same error, which does not repeat a value that has a PIN. Other secrets are given in files, whose names are none.
+pub(crate) fn without_secrets(mut error: clap::Error) -> clap::Error {
+    if matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.contains("pin-value"))
+    {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".into()));
+    }
+    error
+}
+
+/// An error in one line, with its causes and what to do.
+pub(crate) fn line(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<Advice>() {
+        Some(advice) => format!("{error:#} ({})", advice.hint),
+        None => format!("{error:#}"),
+    }
+}
 
 /// Prints `error: …` with its causes, and `hint: …` if there is one.
 pub(crate) fn print(error: &anyhow::Error) {

@@ -94,7 +94,7 @@ pub(crate) enum Command {
     Up(up::Args),
     Keygen(keygen::Args),
     Token(token::Args),
-    Serve(Box<serve::Args>),
+    Serve(serve::ServeArgs),
     Witness(witness::Args),
     Enrol(enrol::EnrolArgs),
     Rotate(enrol::RotateArgs),
@@ -143,7 +143,7 @@ impl Command {
     pub(crate) fn telemetry(&self) -> Option<TelemetryNeeds<'_>> {
         let (command, args, drain) = match self {
             Self::Up(up) => ("up", &up.telemetry, &up.drain),
-            Self::Serve(serve) => ("serve", &serve.telemetry, &serve.end.drain),
+            Self::Serve(serve) => ("serve", serve.telemetry(), serve.drain()),
             Self::Witness(witness) => ("witness", &witness.telemetry, &witness.end.drain),
             Self::Collect(collect) => ("collect", &collect.telemetry, &collect.end.drain),
             Self::Monitor(monitor) => ("monitor", &monitor.telemetry, &monitor.drain),

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 mod advice;
@@ -16,6 +15,7 @@ mod telemetry;
 mod terminal;
 mod values;
 
+use advice::without_secrets;
 use commands::Command;
 use connections::ConnectionArgs;
 use output::{ERROR, Outcome, Output};
@@ -64,15 +64,6 @@ fn main() -> ExitCode {
             ExitCode::from(ERROR)
         }
     }
-}
-
-/// The same error, which does not repeat a value that has a PIN. Other secrets are given in files, whose names are none.
-fn without_secrets(mut error: clap::Error) -> clap::Error {
-    if matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value.contains("pin-value"))
-    {
-        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".into()));
-    }
-    error
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {

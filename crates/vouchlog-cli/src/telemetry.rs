@@ -148,6 +148,16 @@ pub(crate) fn share(registry: Arc<Registry>) {
     drop(registry);
 }
 
+/// Has them exported no more: their server has ended.
+pub(crate) fn withdraw(registry: &Arc<Registry>) {
+    #[cfg(feature = "otlp")]
+    if let Some(metrics) = METRICS.get() {
+        metrics.remove(registry);
+    }
+    #[cfg(not(feature = "otlp"))]
+    let _ = registry;
+}
+
 impl Running {
     /// Exports what is left, within the drain.
     pub(crate) fn stop(self) {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 use vouchlog::unix_millis;
 use vouchlog_access::limits::MAX_FILE_BYTES;
 use vouchlog_access::{Access, AccessFile, BearerToken, Reach, Setup};
@@ -92,7 +93,7 @@ impl OpenAccess {
     /// Reads the files again whenever one of them changes.
     pub(super) fn watch(&self) -> JoinHandle<()> {
         let watched = self.clone();
-        tokio::spawn(async move {
+        let watching = async move {
             if watched.files.access.is_none() && watched.files.bearer.is_none() {
                 return;
             }
@@ -112,7 +113,8 @@ impl OpenAccess {
                     }
                 }
             }
-        })
+        };
+        tokio::spawn(watching.in_current_span())
     }
 }
 

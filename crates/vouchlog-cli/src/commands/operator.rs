@@ -64,6 +64,11 @@ impl OperatorKeyArgs {
         }
     }
 
+    /// The key that was given.
+    pub(super) fn key(&self) -> Option<&KeySource> {
+        self.operator_key.as_ref()
+    }
+
     /// Where the key is now.
     pub(super) fn place(&self, data: &Path) -> OperatorPlace {
         if let Some(key) = &self.operator_key {

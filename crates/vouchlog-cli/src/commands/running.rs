@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 use vouchlog::tls::Tls;
 use vouchlog_server::ServerConfig;
 
@@ -19,7 +20,7 @@ use crate::output::{self, Outcome, RESTART};
 
 /// How long a poisoned server may take to close what it has open, after the drain. A disk that hangs is one reason for the
 /// poison, so closing may hang as well.
-const CLOSING: Duration = Duration::from_secs(5);
+pub(super) const CLOSING: Duration = Duration::from_secs(5);
 
 /// Fewer descriptors than these, and connections, stores and indexes get in each other's way.
 const FEW_DESCRIPTORS: usize = 512;
@@ -55,17 +56,36 @@ pub(super) struct EndArgs {
     exit_when_poisoned: bool,
 }
 
+/// What ends when writing has stopped for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// The process, with code 3.
+    Process,
+    /// One log of several: the process goes on.
+    Log,
+}
+
 /// Why a server ends, once it does.
 #[derive(Clone, Debug, Default)]
 pub(super) struct End(Arc<OnceLock<String>>);
 
 impl EndArgs {
-    /// Completes when the server is to stop: at the shutdown signal, or when `poisoned` completes and the process is to exit
-    /// then.
+    /// Completes when the server is to stop: at the shutdown signal, or when `poisoned` completes and the process, or the log,
+    /// is to end then.
     pub(super) fn watch(
         &self,
         shutdown: impl Future<Output = ()> + Send,
         poisoned: impl Future<Output: AsRef<str> + Send> + Send,
+    ) -> (impl Future<Output = ()> + Send, End) {
+        self.watch_unit(shutdown, poisoned, Unit::Process)
+    }
+
+    /// The same for a log that may be one of several in the process.
+    pub(super) fn watch_unit(
+        &self,
+        shutdown: impl Future<Output = ()> + Send,
+        poisoned: impl Future<Output: AsRef<str> + Send> + Send,
+        unit: Unit,
     ) -> (impl Future<Output = ()> + Send, End) {
         let end = End::default();
         let (exits, patience, reason) = (self.exit_when_poisoned, self.drain.drain + CLOSING, end.clone());
@@ -84,9 +104,16 @@ impl EndArgs {
             tokio::select! {
                 () = shutdown => {}
                 why = poisoned => {
-                    tracing::error!(reason = why, "writing has stopped for good; exiting with code 3: a restart recovers");
+                    match unit {
+                        Unit::Process => {
+                            tracing::error!(reason = why, "writing has stopped for good; exiting with code 3: a restart recovers");
+                            exit_within(patience);
+                        }
+                        Unit::Log => {
+                            tracing::error!(reason = why, "writing has stopped for good; the log is closed, and opened again to recover");
+                        }
+                    }
                     reason.0.get_or_init(|| why);
-                    exit_within(patience);
                 }
             }
         };
@@ -187,7 +214,7 @@ pub(super) fn reload_on(
     tls: Option<Tls>,
     mut reload: impl FnMut() -> anyhow::Result<String> + Send + 'static,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move {
+    let reloading = async move {
         while hangup.received().await.is_some() {
             reload_tls(tls.as_ref());
             match reload() {
@@ -195,7 +222,8 @@ pub(super) fn reload_on(
                 Err(error) => tracing::error!("SIGHUP: nothing was changed: {error:#}"),
             }
         }
-    })
+    };
+    tokio::spawn(reloading.in_current_span())
 }
 
 #[cfg(not(unix))]

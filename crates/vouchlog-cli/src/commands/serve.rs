@@ -5,28 +5,38 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use serde_json::json;
+use tokio_util::task::AbortOnDropHandle;
 use vouchlog::{
-    EngineError, GuardError, IndexMode, Log, LogBuilder, Offered, OpenError, StoreError, TreeSize,
-    VerifyingKey, WitnessState, WitnessUrls, connect_witnesses, keys, keys::KeySource,
+    IndexMode, Log, LogBuilder, Offered, VerifyingKey, WitnessUrls, connect_witnesses, keys, keys::KeySource,
 };
 
 use super::access::{AccessArgs, OpenAccess};
-use super::exposure::{TlsArgs, listen};
+use super::exposure::TlsArgs;
 use super::guarding::GuardArgs;
 use super::house::HouseArgs;
 use super::objects::ObjectsArgs;
 use super::running::{EndArgs, Hangup, reload_on};
 use super::strangers::StrangersArgs;
-use crate::advice::Advice;
 use crate::connections;
 use crate::output::{Outcome, Output};
-use crate::telemetry::{self, TelemetryArgs};
+use crate::telemetry::TelemetryArgs;
 
+mod advise;
+mod announced;
+mod flags;
+mod member;
 mod opening;
+mod settings;
+mod several;
 mod standby;
 mod store;
 
+pub(super) use advise::advise;
+pub(crate) use flags::ServeArgs;
+
+use announced::Announcement;
+use member::Member;
+use settings::{Ports, Settings};
 use standby::Front;
 use store::{Handover, StoreArgs, Stores};
 
@@ -39,7 +49,21 @@ use store::{Handover, StoreArgs, Stores};
                         --tls-cert chain.pem --tls-key key.pem --admin-listen 127.0.0.1:6972\n  \
                         vouchlog serve --data ./node-1 --store postgres://vouchlog@db.example.com/logs --create\n  \
                         vouchlog serve --data ./next --origin log.example.com/2027 --key next.key \\\n    \
-                        --continues end.tlog-proof")]
+                        --continues end.tlog-proof\n  \
+                        vouchlog serve --config /etc/vouchlog/logs.toml\n\n\
+                        The file of --config has a table for each log, [log.NAME], with the names of the flags above:\n\n  \
+                        [log.ai]\n  \
+                        origin = \"log.example.com/ai\"\n  \
+                        data = \"/var/lib/vouchlog/ai\"\n  \
+                        listen = \"0.0.0.0:6962\"\n  \
+                        tls-cert = \"chain.pem\"\n  \
+                        tls-key = \"key.pem\"\n\n  \
+                        [log.billing]\n  \
+                        origin = \"log.example.com/billing\"\n  \
+                        data = \"/var/lib/vouchlog/billing\"\n  \
+                        store = \"postgres://vouchlog@db.example.com/logs\"\n  \
+                        listen = \"127.0.0.1:6964\"\n  \
+                        gateway = [\"gateway.example.com+...\", \"gateway2.example.com+...\"]")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
@@ -113,6 +137,29 @@ enum Index {
     Rebuild,
 }
 
+/// Why a log is served no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It was asked to stop, and did. It may have stopped writing for good before, and have served reads since.
+    Stopped {
+        /// Why it stopped writing.
+        poison: Option<String>,
+    },
+    /// A standby leads it now.
+    HandedOver,
+    /// It stopped writing for good. Opening it again recovers.
+    Poisoned(String),
+}
+
+impl Ending {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Stopped { .. } => Outcome::Fine,
+            Self::HandedOver | Self::Poisoned(_) => Outcome::Restart,
+        }
+    }
+}
+
 impl Args {
     /// Runs until `shutdown` completes, or writing has stopped for good.
     pub(super) async fn run_until(
@@ -121,100 +168,70 @@ impl Args {
         output: Output,
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
-        let objects = self.objects.open()?;
-        let config = self.strangers.config(&self.end.drain);
-        let transport = self.tls.transport();
-        let (listener, address) = listen(&self.listen, transport).await?;
-        let tls = self.tls.open()?;
-        let access = self.access.open(&[address], None)?;
-        self.house.check(access.access.is_on())?;
-        access.warn(if self.house.is_on(address) {
-            "anyone may append to the house stream"
-        } else {
-            "anyone may read the log"
-        });
-        let admin = self.strangers.admin_port(transport).await?;
+        let member = Member::alone();
+        let (settings, ports) = Settings::read(&self)?.bind(&self, &member).await?;
+        Ok(self.serve(&settings, ports, &member, (shutdown, hangup), output).await?.outcome())
+    }
+
+    /// Serves the log at these ports, as a standby first if another process leads it.
+    async fn serve(
+        &self,
+        settings: &Settings,
+        ports: Ports,
+        member: &Member,
+        (shutdown, hangup): (impl Future<Output = ()> + Send, Hangup),
+        output: Output,
+    ) -> anyhow::Result<Ending> {
+        let Ports { listener, address, admin } = ports;
+        let Settings { tls, access, config, .. } = settings;
         let mut shutdown = std::pin::pin!(shutdown);
-        let advertised = self.store.advertised(transport, address)?;
-        let place = self.store.place(&advertised)?;
         let front = Front {
             listener: &listener,
             admin: &admin,
-            config: &config,
+            config,
             tls: tls.as_ref(),
             access: &access.access,
             hosts: self.access.hosts(),
             output,
-            address: &advertised,
-            security: opening::security(transport),
+            address: &settings.advertised,
+            security: opening::security(settings.transport),
             has_house: self.house.is_on(address),
-            policy: self.policy.as_deref().map(super::policy_text).transpose()?,
+            policy: settings.policy.clone(),
+            member,
         };
-        let stores = Stores { postgres: place.as_ref(), objects: objects.as_ref() };
+        let stores = Stores { postgres: settings.place.as_ref(), objects: settings.objects.as_ref() };
         stores.check().await?;
         // A standby lets callers in, too.
-        let watching = access.watch();
+        let _watching = AbortOnDropHandle::new(access.watch());
         let opened = self.open(stores, &front, address, shutdown.as_mut()).await?;
-        let Some((log, witness_urls)) = opened else { return Ok(Outcome::Fine) };
-        let operator_key = self.operator.place(&self.data);
-        let url = transport.url(address);
-        let (origin, vkey, operators) = (log.origin(), log.vkey(), log.operators());
-        let operator = operators.key();
-        let since = match operators.terms().next_back().map_or(0, |term| term.since.get()) {
-            0 => String::new(),
-            since => format!(" (since entry {since})"),
-        };
-        let size = log.sequenced().size();
-        let house = match log.retired() {
-            Some(_) => "off: the log is read only",
-            None => self.house.words(address),
-        };
-        let witnesses: String =
-            log.witnesses().iter().map(|w| format!("  witness        {} {w}\n", w.name)).collect();
-        let retired =
-            log.retired().map_or_else(String::new, |retired| format!("  READ ONLY      {retired}\n"));
-        let sealed = self.objects.line();
-        let words = format!(
-            "The log {origin} is served at {url}\n  \
-               log vkey       {vkey}\n  \
-               operator vkey  {operator}{since}\n  \
-               operator key   {operator_key}\n  \
-               entries        {size}\n  \
-               house stream   {house}\n  \
-               authentication {}\n\
-             {sealed}{retired}{witnesses}{}\
-             Give the log vkey to everyone who is to verify. Stop with Ctrl-C.",
-            access.words(),
-            admin.line()
-        );
-        let answer = json!({
-            "house": self.house.is_on(address),
-            "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
-            "operator_key": operator_key.to_string(), "objects": self.objects.url(),
-            "url": url, "admin_url": admin.url(), "size": size.get(), "authentication": access.access.is_on(),
-            "retired": log.retired(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
-        });
-        output.announce(&words, &answer);
+        let Some((log, witness_urls)) = opened else { return Ok(Ending::Stopped { poison: None }) };
+        Announcement { args: self, log: &log, settings, address, admin: &admin }.announce(member, output);
         let server = log
-            .server(config)
+            .server(config.clone())
             .offer(self.offered(&log)?)
             .access(access.access.clone())
             .hosts(self.access.hosts())
             .tls(tls.clone());
-        let reloading = reload_on(hangup, tls, self.reloader(log.clone(), witness_urls, access));
+        let reloader = self.reloader(log.clone(), witness_urls, access.clone());
+        let reloading = AbortOnDropHandle::new(reload_on(hangup, tls.clone(), reloader));
         let handover = Handover::default();
         let stopping = handover.or(shutdown, log.handover_requested());
-        let (ending, end) = self.end.watch(stopping, log.poison().wait());
-        admin.of(server.share_metrics(telemetry::share)).run(listener, ending).await;
-        reloading.abort();
-        watching.abort();
-        log.stop().await;
+        let (ending, end) = self.end.watch_unit(stopping, log.poison().wait(), member.unit());
+        let health = log.clone();
+        member.serves(move || health.readiness());
+        admin.of(server.share_metrics(member.sharing())).run(listener, ending).await;
+        drop(reloading);
+        let poison = log.poison().reason().map(|reason| reason.to_string());
+        member.close(log, end.is_poisoned()).await;
         if handover.is_done() {
-            output.farewell("The log was handed over to a standby.");
-            return Ok(Outcome::Restart);
+            member.farewell(output, "The log was handed over to a standby.");
+            return Ok(Ending::HandedOver);
         }
-        output.farewell("The log stopped; everything acknowledged is on disk.");
-        Ok(end.outcome())
+        member.farewell(output, "The log stopped; everything acknowledged is on disk.");
+        Ok(match poison {
+            Some(reason) if end.is_poisoned() => Ending::Poisoned(reason),
+            poison => Ending::Stopped { poison },
+        })
     }
 
     /// What the log's pages take from it until their reader confirms it: its key, and the policy as it was at the start.
@@ -248,9 +265,11 @@ impl Args {
         }
     }
 
-    fn builder(&self) -> anyhow::Result<(LogBuilder, Option<WitnessUrls>)> {
+    fn builder(&self, member: &Member) -> anyhow::Result<(LogBuilder, Option<WitnessUrls>)> {
         let mut urls = None;
         let mut builder = vouchlog::open(&self.data)
+            .registry(member.registry())
+            .span(member.span())
             .open_enrolment(self.open_enrolment)
             .stream_head_interval(self.stream_head_interval)
             .scrub(self.scrub.options(self.objects.url().is_some())?)
@@ -279,69 +298,4 @@ impl Args {
         }
         Ok((self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(gateway.clone())), urls))
     }
-}
-
-fn witness_json(witness: &WitnessState) -> serde_json::Value {
-    json!({
-        "name": witness.name, "size": witness.size.map(TreeSize::get), "timestamp": witness.timestamp,
-        "trouble": witness.trouble,
-    })
-}
-
-/// What to do about a log that does not open.
-pub(super) fn advise(error: &OpenError) -> anyhow::Error {
-    let hint = match error {
-        OpenError::Store(StoreError::InUse) => {
-            "stop the other process, or give this log another --data directory"
-        }
-        OpenError::Store(StoreError::ForeignObjects(_)) => {
-            "check --objects, and --data or --store: `vouchlog store check --objects URL` shows which log the object store holds"
-        }
-        OpenError::Store(StoreError::Foreign(_)) => {
-            "give another --data directory, or omit --origin to serve the existing log; with --store, see `vouchlog store check`, and --create for a new log"
-        }
-        OpenError::Store(StoreError::Moved(_)) => {
-            "serve it there. This store must not sign again: gateways and witnesses would see two histories"
-        }
-        OpenError::Store(StoreError::Arriving(_)) => {
-            "run `vouchlog store copy` again with the same arguments: it goes on where it stopped"
-        }
-        OpenError::Store(StoreError::Leased(_))
-        | OpenError::Engine(EngineError::Store(StoreError::Leased(_))) => {
-            "start this node again: it waits as a standby"
-        }
-        OpenError::Store(StoreError::ObjectStore(_))
-        | OpenError::Engine(EngineError::Store(StoreError::ObjectStore(_))) => {
-            "`vouchlog store check --objects URL` shows what the object store refuses; credentials are taken from the environment"
-        }
-        OpenError::Store(_) | OpenError::Engine(EngineError::Store(_)) => {
-            "check the disk, then the store with `vouchlog fsck`"
-        }
-        OpenError::NoLogKey(_) => "restore log.key from its backup, or give its path with --key",
-        OpenError::LogKey { .. } | OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
-            "--key (or log.key) must be the key the log was created with, named like its origin"
-        }
-        OpenError::Engine(EngineError::Guard(GuardError::Claimed { .. })) => {
-            "serve the newest data directory. If this is the newest and the witnesses are wrong, name one with --disregard-witness"
-        }
-        OpenError::Engine(EngineError::Guard(_)) => {
-            "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin"
-        }
-        OpenError::Engine(EngineError::Predecessor(_)) => {
-            "give --continues the proof of the end of the log that names this log's key as its successor; a log that began without a predecessor cannot get one later"
-        }
-        OpenError::Engine(EngineError::OperatorKey { .. }) | OpenError::NoOperatorKey => {
-            "give the operator's key with --operator-key, or enrol with `vouchlog enrol`"
-        }
-        OpenError::NoOrigin(_) => {
-            "give the log's name with --origin; its key, of `vouchlog keygen --kind log`, has the same name"
-        }
-        OpenError::Origin { .. } | OpenError::KeyName { .. } => {
-            "an origin is a URL without its scheme, such as log.example.com/ai"
-        }
-        OpenError::KeyFile(_) => "check the key file and its permissions; a lost key cannot be recreated",
-        _ => "run again with --trace debug for details",
-    };
-    let problem = error.to_string();
-    Advice::error(problem, hint)
 }

@@ -28,6 +28,11 @@ impl StrangersArgs {
         ServerConfig { proxies: self.proxies.clone(), ..drain.config() }
     }
 
+    /// The address of the port for operators, as it was given.
+    pub(super) fn admin_listen(&self) -> Option<&str> {
+        self.admin_listen.as_deref()
+    }
+
     /// Takes the port for operators. On loopback it is in plain text, elsewhere as the others are.
     pub(super) async fn admin_port(&self, transport: Transport) -> anyhow::Result<AdminPort> {
         let Some(address) = &self.admin_listen else { return Ok(AdminPort(None)) };

@@ -8,6 +8,7 @@ use vouchlog::{
     VerifyingKey, WitnessUrls, keys,
 };
 
+use super::member::Member;
 use super::standby::{self, Front, SharedLog, Standby};
 use super::store::Stores;
 use super::{Args, advise};
@@ -37,7 +38,7 @@ impl Args {
         mut shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> anyhow::Result<Option<OpenLog>> {
         let Some(place) = stores.postgres else {
-            let opened = self.attempt(stores, address).await?;
+            let opened = self.attempt(stores, front.member, address).await?;
             return opened.map(Some).map_err(|error| advise(&error));
         };
         let key = self.known_key()?;
@@ -56,7 +57,7 @@ impl Args {
                 continue;
             }
             // It serves as a standby until the log is open.
-            match self.attempt(stores, address).await? {
+            match self.attempt(stores, front.member, address).await? {
                 Err(error) if is_leased(&error) => {
                     tracing::info!(reason = %error, "another process leads the log");
                     tokio::time::sleep(standby::POLL).await;
@@ -69,9 +70,10 @@ impl Args {
     async fn attempt(
         &self,
         stores: Stores<'_>,
+        member: &Member,
         address: SocketAddr,
     ) -> anyhow::Result<Result<OpenLog, OpenError>> {
-        let (builder, witness_urls) = self.builder()?;
+        let (builder, witness_urls) = self.builder(member)?;
         let builder = stores.apply(builder);
         let builder = match &self.continues {
             Some(source) => builder.continues(ended::fetch(source).await?),
@@ -88,7 +90,7 @@ impl Args {
     }
 
     /// The log's key, as far as it is there.
-    fn known_key(&self) -> anyhow::Result<Option<VerifyingKey>> {
+    pub(super) fn known_key(&self) -> anyhow::Result<Option<VerifyingKey>> {
         let file = self.data.join("log.key");
         let key = match &self.key {
             Some(key) => Some(key.open()?),

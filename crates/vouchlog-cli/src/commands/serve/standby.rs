@@ -13,12 +13,12 @@
 
 use std::pin::Pin;
 
-use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use vouchlog::objects::Objects;
 use vouchlog::postgres::{LEASE_TTL, Leader, LeaseMetrics, Postgres, Replica};
 use vouchlog::tls::Tls;
@@ -26,6 +26,7 @@ use vouchlog::{ConnectionSecurity, Offered, Origin, StoreError, VerifyingKey};
 use vouchlog_access::Access;
 use vouchlog_server::{Readiness, Server, ServerConfig};
 
+use super::member::Member;
 use crate::advice::Advice;
 use crate::commands::exposure::duplicate;
 use crate::commands::strangers::AdminPort;
@@ -68,6 +69,8 @@ pub(super) struct Front<'a> {
     pub(super) has_house: bool,
     /// The policy as it was at the start, which its pages offer.
     pub(super) policy: Option<String>,
+    /// Which log of its process it is.
+    pub(super) member: &'a Member,
 }
 
 /// The log that a standby follows.
@@ -131,7 +134,7 @@ impl Standby {
         let origin = leader.origin.clone();
         let (sender, view) = watch::channel(LeaseView { leader, trouble: None });
         let stop = CancellationToken::new();
-        let mut registry = Registry::default();
+        let mut registry = front.member.registry();
         let lease = LeaseMetrics::default();
         lease.register(&mut registry);
         let metrics = StandbyMetrics::register(&mut registry);
@@ -140,9 +143,12 @@ impl Standby {
         let offered =
             Offered { log_vkey: shared.key.as_ref().map(ToString::to_string), policy: front.policy.clone() };
         let mut following = JoinSet::new();
-        following.spawn(view::follow(shared.place.clone(), origin.clone(), sender, lease));
-        following.spawn(reach.clone().follow(leaders.clone(), view.clone(), metrics.clone()));
-        following.spawn(reads.clone().follow(move || shared.replica(&origin), metrics.clone()));
+        let watching = view::follow(shared.place.clone(), origin.clone(), sender, lease);
+        following.spawn(watching.in_current_span());
+        let probing = reach.clone().follow(leaders.clone(), view.clone(), metrics.clone());
+        following.spawn(probing.in_current_span());
+        let reading = reads.clone().follow(move || shared.replica(&origin), metrics.clone());
+        following.spawn(reading.in_current_span());
         let forwarder = Forwarder { leaders, metrics, stopping: stop.clone() };
         let log = StandbyLog {
             lanes: Lanes::new(forwarder.clone()),
@@ -150,14 +156,18 @@ impl Standby {
             reads: reads.clone(),
             has_house: front.has_house,
         };
-        let health = view.clone();
+        let seen = view.clone();
+        let health = move || readiness(&seen.borrow(), &reads, &reach);
+        front.member.serves(health.clone());
         let server = Server::new(log, front.config.clone())
             .offer(offered)
-            .health(move || readiness(&health.borrow(), &reads, &reach))
+            .health(health)
             .registry(registry)
             .access(front.access.clone())
             .hosts(front.hosts.clone())
-            .tls(front.tls.cloned());
+            .tls(front.tls.cloned())
+            .scope(front.member.span())
+            .share_metrics(front.member.sharing());
         let server = front.admin.duplicate()?.of(server);
         // It goes on until its last request is answered, while the node takes the log over.
         tokio::spawn(server.run(duplicate(front.listener)?, stop.clone().cancelled_owned()));
@@ -206,5 +216,5 @@ fn announce(front: &Front<'_>, leader: &Leader) {
         "role": "standby", "origin": leader.origin, "leader": leader.address, "epoch": leader.epoch,
         "size": leader.size,
     });
-    front.output.announce(&words, &answer);
+    front.member.announce(front.output, &words, answer);
 }

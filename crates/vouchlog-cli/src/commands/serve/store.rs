@@ -28,18 +28,28 @@ pub(super) struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// The place of the log in PostgreSQL, if there is one. `address` is where this node serves.
-    pub(super) fn place(&self, address: &str) -> anyhow::Result<Option<Postgres>> {
+    /// The database, if there is one. Nothing is connected yet.
+    pub(super) fn open(&self) -> anyhow::Result<Option<Postgres>> {
         let Some(url) = &self.store else { return Ok(None) };
+        let place = Postgres::new(url).with_context(|| {
+            Advice::new("--store is not usable", "give a URL such as postgres://USER@HOST/DATABASE")
+        })?;
+        Ok(Some(place.create(self.create)))
+    }
+
+    /// The place of the log there. `address` is where this node serves.
+    pub(super) fn at(&self, place: Postgres, address: &str) -> Postgres {
         if address.is_empty() {
             output::warn(
                 "this node listens on every address and names none to the others: while it leads, they cannot pass requests on to it. Give --advertise URL",
             );
         }
-        let place = Postgres::new(url).with_context(|| {
-            Advice::new("--store is not usable", "give a URL such as postgres://USER@HOST/DATABASE")
-        })?;
-        Ok(Some(place.create(self.create).address(address)))
+        place.address(address)
+    }
+
+    /// The URL as it was given.
+    pub(super) fn url(&self) -> Option<&str> {
+        self.store.as_deref()
     }
 }
 
