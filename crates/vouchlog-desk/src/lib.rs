@@ -4,9 +4,10 @@
 //! ```text
 //! command ─► Desk::ask ─┬─ Here:  Access::narrowed ─► Ask::answer ─► vault, log
 //!                       └─ There: POST /v1/vault/NAME ─► caller ─► Access::narrowed ─► Ask::answer ─► vault, log
+//! another program ─────────── rpc vouchlog.vault.v1.Vault/Name ─► the same
 //! ```
 //!
-//! In scope: the asks and their answers, the client of a daemon ([`RemoteDesk`]), its routes and their description ([`serve`]). Out of
+//! In scope: the asks and their answers, the client of a daemon ([`RemoteDesk`]), its routes, its RPCs and their description ([`serve`]). Out of
 //! scope: how answers are shown (`vouchlog-cli`), what the vault decides and keeps (`vouchlog-vault`), who a caller is
 //! (`vouchlog-access`).
 //!

@@ -2,7 +2,8 @@
 //!
 //! In scope: the messages, clients and servers of `proto/vouchlog/v1` ([`v1`]), the conversions between them and the types
 //! of `vouchlog-api` in both directions ([`ConvertError`] where a message cannot be one), and the words that errors carry
-//! ([`reason`]). Client and server share them, so the two cannot read one message differently.
+//! ([`reason`]). Client and server share them, so the two cannot read one message differently. With the feature `vault` those of
+//! `proto/vouchlog/vault/v1` as well (`vault`).
 //!
 //! Out of scope: transport and the mapping of errors to codes (`vouchlog-server`), retries and verification
 //! (`vouchlog-client`). The code in `generated/` is written by `cargo run -p vouchlog-codegen --features generate`.
@@ -27,6 +28,8 @@ pub mod codec;
 mod convert;
 pub mod limits;
 pub mod reason;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 pub use convert::{ConvertError, EntryName, hash_messages, hashes_from_messages};
 

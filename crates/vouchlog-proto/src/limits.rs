@@ -24,3 +24,8 @@ pub const MAX_WITNESS_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// The longest answer a client has to read, 4 MiB, the default limit of gRPC clients.
 pub const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most fields of a request to a vault, those inside others counted: a thousand records are the most that one names, and this is four
+/// times as many. It bounds the memory that a hostile message takes.
+#[cfg(feature = "vault")]
+pub const MAX_VAULT_FIELDS: usize = 4_096;

@@ -106,7 +106,7 @@ fn role_of_rpc(path: &str) -> Option<Role> {
 /// The refusal in the caller's own protocol.
 fn refused(parts: &Parts, role: Role, denied: Denied) -> Response {
     if speaks_grpc(&parts.headers) {
-        return rpc_status(denied).into_http();
+        return rpc_refusal(denied).into_http();
     }
     let problem = Problem::denied(denied);
     let response = if role == Role::Witness { problem.into_text() } else { problem.into_response() };
@@ -126,7 +126,8 @@ fn challenged(mut response: Response, denied: Denied) -> Response {
     response
 }
 
-fn rpc_status(denied: Denied) -> Status {
+/// The refusal as a gRPC status, for services that a program brings.
+pub fn rpc_refusal(denied: Denied) -> Status {
     if denied.is_forbidden() {
         status::status(&Error::new(ErrorKind::PermissionDenied, denied.to_string()))
     } else if denied.is_passing() {

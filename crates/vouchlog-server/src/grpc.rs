@@ -26,8 +26,8 @@ use vouchlog_proto::v1::witness_server::{self, WitnessServer};
 use crate::health::Health;
 use crate::limits::MAX_OPERATIONS_BYTES;
 use crate::log::AnyLog;
-use crate::services::DESCRIPTORS;
-use crate::status::{blame_caller, bug, status};
+use crate::services::{DESCRIPTORS, Described};
+use crate::status::{bug, rpc_unread, status};
 
 /// All services of a log. Open-ended streams end when `stopping` is cancelled.
 pub(crate) fn log_router(log: &AnyLog, health: &Arc<dyn Health>, stopping: CancellationToken) -> Router {
@@ -36,7 +36,7 @@ pub(crate) fn log_router(log: &AnyLog, health: &Arc<dyn Health>, stopping: Cance
     let reads = LogServer::new(log::LogService { log: log.clone(), stopping: stopping.clone() })
         .max_decoding_message_size(MAX_REQUEST_BYTES)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
-    with_operations(Routes::new(gateway).add_service(reads), OF_LOG.to_vec(), health, stopping)
+    with_operations(Routes::new(gateway).add_service(reads), &Described::own(&OF_LOG), health, stopping)
 }
 
 /// All services of a witness.
@@ -47,16 +47,16 @@ pub(crate) fn witness_router(
 ) -> Router {
     let witness = WitnessServer::new(witness::Witness { witness: witness.clone() })
         .max_decoding_message_size(MAX_WITNESS_REQUEST_BYTES);
-    with_operations(Routes::new(witness), OF_WITNESS.to_vec(), health, stopping)
+    with_operations(Routes::new(witness), &Described::own(&OF_WITNESS), health, stopping)
 }
 
 /// Health and reflection of services that are served elsewhere, if any.
 pub(crate) fn operations_router(
-    names: &[&'static str],
+    described: &Described,
     health: &Arc<dyn Health>,
     stopping: CancellationToken,
 ) -> Router {
-    with_operations(Routes::default(), names.to_vec(), health, stopping)
+    with_operations(Routes::default(), described, health, stopping)
 }
 
 /// The services of a log.
@@ -70,18 +70,17 @@ pub(crate) fn guarded(services: Router) -> Router {
     services.layer(CatchPanicLayer::custom(panicked))
 }
 
-/// Services, which have these names, with their health and their description.
+/// Services with their health and their description.
 fn with_operations(
     services: Routes,
-    names: Vec<&'static str>,
+    Described { names, descriptors }: &Described,
     health: &Arc<dyn Health>,
     stopping: CancellationToken,
 ) -> Router {
     let described = || {
         let builder = tonic_reflection::server::Builder::configure();
-        let builder = DESCRIPTORS[..3]
-            .iter()
-            .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set));
+        let sets = DESCRIPTORS[..3].iter().chain(descriptors);
+        let builder = sets.fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set));
         let names = names.iter().chain([&health_server::SERVICE_NAME]);
         names.fold(builder, |builder, name| builder.with_service_name(*name))
     };
@@ -89,7 +88,7 @@ fn with_operations(
     let v1 = described().build_v1().expect(invariant).max_decoding_message_size(MAX_OPERATIONS_BYTES);
     let v1alpha = described().build_v1alpha().expect(invariant);
     let v1alpha = v1alpha.max_decoding_message_size(MAX_OPERATIONS_BYTES);
-    let health = HealthServer::new(health::HealthService::new(names, Arc::clone(health), stopping))
+    let health = HealthServer::new(health::HealthService::new(names.clone(), Arc::clone(health), stopping))
         .max_decoding_message_size(MAX_OPERATIONS_BYTES);
     services
         .add_service(health)
@@ -103,7 +102,9 @@ fn with_operations(
 /// Corrects the status of an RPC that failed at once because its message cannot be read.
 async fn blame_caller_for(answer: Response) -> Response {
     match Status::from_header_map(answer.headers()) {
-        Some(unread) if unread.code() == Code::Internal => blame_caller(unread).into_http(),
+        Some(unread) if matches!(unread.code(), Code::Internal | Code::InvalidArgument) => {
+            rpc_unread(unread).into_http()
+        }
         _ => answer,
     }
 }

@@ -52,7 +52,7 @@ mod tests;
 pub mod tls;
 
 pub use crate::http::read as read_body;
-pub use access::refusal;
+pub use access::{refusal, rpc_refusal};
 pub use config::ServerConfig;
 pub use explorer::{ExplorerFile, OFFERED_POLICY, OFFERED_VKEY, Offered, explorer_files};
 pub use health::Health;
@@ -62,4 +62,5 @@ pub use peer::{Peer, PeerCertificate};
 pub use problem::Problem;
 pub use registries::Registries;
 pub use serve::Server;
+pub use status::{rpc_unread, status as rpc_status};
 pub use vouchlog_runtime::Readiness;

@@ -33,6 +33,7 @@ use crate::metrics::ServerMetrics;
 use crate::problem::Problem;
 use crate::registries::Registries;
 use crate::room::{Port, Room, relieve};
+use crate::services::Described;
 use crate::tls::Tls;
 use crate::{grpc, http, openapi};
 
@@ -69,7 +70,7 @@ type ShareMetrics = Box<dyn FnOnce(Arc<Registry>) + Send + Sync>;
 enum Subject {
     Log(AnyLog),
     Witness(AnyWitness),
-    Routes { http: Router, grpc: Router, document: Option<Box<OpenApi>> },
+    Routes { http: Router, grpc: Router, document: Option<Box<OpenApi>>, described: Described },
     Nothing,
 }
 
@@ -92,7 +93,7 @@ impl Server {
     /// If `http` has a route that is the server's own: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`.
     pub fn routes(http: Router, grpc: Router, config: ServerConfig) -> Self {
         let (http, grpc) = (http.reset_fallback(), grpc.reset_fallback());
-        Self::of(Subject::Routes { http, grpc, document: None }, config)
+        Self::of(Subject::Routes { http, grpc, document: None, described: Described::default() }, config)
     }
 
     /// Describes a program's own routes at `/openapi.json`, with the server's own added. Problem documents are described by the
@@ -102,6 +103,17 @@ impl Server {
         openapi::add_problem(&mut description);
         if let Subject::Routes { document, .. } = &mut self.subject {
             *document = Some(Box::new(description));
+        }
+        self
+    }
+
+    /// Names gRPC services among a program's own routes, so that the health service knows them and reflection describes them: their full
+    /// names, and the encoded descriptor set of their files.
+    #[must_use]
+    pub fn describe_services(mut self, names: &[&'static str], descriptors: &'static [u8]) -> Self {
+        if let Subject::Routes { described, .. } = &mut self.subject {
+            described.names.extend(names);
+            described.descriptors.push(descriptors);
         }
         self
     }
@@ -304,12 +316,13 @@ impl Server {
         let front = self.front.filter(|_| !gate.access.is_on());
         let (health, beside) = (Arc::clone(&self.health), self.beside);
         let operations = Operations { health, registry, beside, gate: gate.clone(), front };
-        let names: &[&str] = match &self.subject {
-            Subject::Log(_) => &grpc::OF_LOG,
-            Subject::Witness(_) => &grpc::OF_WITNESS,
-            Subject::Routes { .. } | Subject::Nothing => &[],
+        let described = match &self.subject {
+            Subject::Log(_) => Described::own(&grpc::OF_LOG),
+            Subject::Witness(_) => Described::own(&grpc::OF_WITNESS),
+            Subject::Routes { described, .. } => described.clone(),
+            Subject::Nothing => Described::default(),
         };
-        let admin = grpc::operations_router(names, &self.health, stopping.clone())
+        let admin = grpc::operations_router(&described, &self.health, stopping.clone())
             .merge(http::operations_router(Operations { front: None, ..operations.clone() }));
         let (services, routes) = match self.subject {
             Subject::Log(log) => (
@@ -324,13 +337,14 @@ impl Server {
                 grpc::witness_router(&witness, &self.health, stopping),
                 http::witness_router(witness, operations),
             ),
-            Subject::Routes { http, grpc, document } => (
-                grpc::operations_router(&[], &self.health, stopping).merge(grpc::guarded(grpc)),
+            Subject::Routes { http, grpc, document, .. } => (
+                grpc::operations_router(&described, &self.health, stopping).merge(grpc::guarded(grpc)),
                 http::foreign_router(http, document.map(|document| *document), operations),
             ),
-            Subject::Nothing => {
-                (grpc::operations_router(&[], &self.health, stopping), http::operations_router(operations))
-            }
+            Subject::Nothing => (
+                grpc::operations_router(&described, &self.health, stopping),
+                http::operations_router(operations),
+            ),
         };
         let services = services
             .layer(from_fn_with_state(gate.clone(), require_for_rpc))

@@ -11,3 +11,19 @@ pub(crate) const DESCRIPTORS: [&[u8]; 5] = [
     tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
+
+/// The gRPC services that a server names: for health and reflection.
+#[derive(Clone, Default)]
+pub(crate) struct Described {
+    /// Their full names.
+    pub(crate) names: Vec<&'static str>,
+    /// Encoded descriptor sets of those that a program brings.
+    pub(crate) descriptors: Vec<&'static [u8]>,
+}
+
+impl Described {
+    /// Services of this crate.
+    pub(crate) fn own(names: &[&'static str]) -> Self {
+        Self { names: names.to_vec(), descriptors: Vec::new() }
+    }
+}

@@ -106,7 +106,7 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
 }
 
 /// An error as a gRPC status with its details.
-pub(crate) fn status(error: &Error) -> Status {
+pub fn status(error: &Error) -> Status {
     let row = row(&error.kind);
     let numbers = [(reason::SIZE, row.size), (reason::MINIMUM, row.minimum)];
     let metadata =
@@ -137,10 +137,11 @@ pub(crate) fn status(error: &Error) -> Status {
 
 /// The status of a request that the gRPC library could not read. It blames the server, with INTERNAL, for what its caller sent; that
 /// raises alarms, and clients retry. Statuses of ours have details, its own have none.
-pub(crate) fn blame_caller(unread: Status) -> Status {
+pub fn rpc_unread(unread: Status) -> Status {
     // SPEC: gRPC's compression.md: this one case "MUST fail with INTERNAL status".
     let is_specified = unread.message().contains("compressed-flag");
-    if unread.code() != Code::Internal || !unread.details().is_empty() || is_specified {
+    let is_of_caller = matches!(unread.code(), Code::Internal | Code::InvalidArgument);
+    if !is_of_caller || !unread.details().is_empty() || is_specified {
         return unread;
     }
     status(&Error::invalid(format!("the request cannot be read: {}", unread.message())))

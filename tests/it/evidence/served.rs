@@ -12,6 +12,7 @@ use crate::process::{Server, vouchlog};
 mod console;
 mod lists;
 mod matrix;
+mod rpc;
 mod strangers;
 
 /// A vault with records of two tenants, its principals, and the daemon that serves it.
@@ -165,6 +166,7 @@ async fn wrong_callers_and_wrong_requests_are_refused() {
     ] {
         let (status, said) = served.send_with(token, "find-records", &find).await;
         assert_eq!(status, expected, "{token}: {said}");
+        assert_eq!(served.call_with(token, "find-records", &find).await.0, expected, "{token}, by an RPC");
         assert!(token.is_empty() || !said.to_string().contains(token), "{said}");
     }
     // What is of another tenant is as if it were not there.
@@ -182,13 +184,19 @@ async fn wrong_callers_and_wrong_requests_are_refused() {
         ),
     ] {
         let mut answers = Vec::new();
-        for (name, body) in [there, not_there] {
-            let (status, mut said) = served.send("reader", name, &body).await;
+        for (name, body) in [&there, &not_there] {
+            let (status, mut said) = served.send("reader", name, body).await;
             said.as_object_mut().unwrap().remove("request_id");
             answers.push((status, said));
         }
         assert_eq!(answers[0], answers[1]);
         assert_eq!(answers[0].0, 404, "{answers:?}");
+        let by_rpc = [
+            served.call("reader", there.0, &there.1).await,
+            served.call("reader", not_there.0, &not_there.1).await,
+        ];
+        assert_eq!((&by_rpc[0], by_rpc[0].0), (&by_rpc[1], 404));
+        assert_eq!(by_rpc[0].1, answers[0].1["detail"]);
     }
     bounds_hold(&served).await;
     the_interface_is_for_programs(&served, &find).await;

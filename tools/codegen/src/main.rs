@@ -9,11 +9,30 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use prost::Message;
+use prost_types::FileDescriptorSet;
 
-/// The files of the contract, relative to `proto/`.
-const PROTOS: [&str; 3] = ["vouchlog/v1/gateway.proto", "vouchlog/v1/log.proto", "vouchlog/v1/witness.proto"];
-/// What is generated, relative to the output folder: messages and services, and the descriptors that gRPC reflection serves.
-const OUTPUTS: [&str; 2] = ["vouchlog.v1.rs", "vouchlog.v1.bin"];
+mod vault;
+
+/// A package of the contract. Of each is generated: messages and services, and the descriptors that gRPC reflection serves.
+struct Package {
+    name: &'static str,
+    /// Its files, relative to `proto/`.
+    protos: &'static [&'static str],
+    generate: fn(FileDescriptorSet, &Path) -> Result<()>,
+}
+
+const PACKAGES: [Package; 2] = [
+    Package {
+        name: "vouchlog.v1",
+        protos: &["vouchlog/v1/gateway.proto", "vouchlog/v1/log.proto", "vouchlog/v1/witness.proto"],
+        generate: of_log,
+    },
+    Package {
+        name: "vouchlog.vault.v1",
+        protos: &["vouchlog/vault/v1/vault.proto"],
+        generate: vault::generate,
+    },
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -25,20 +44,22 @@ fn main() -> Result<()> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let committed = workspace.join("crates/vouchlog-proto/src/generated");
     let fresh = tempfile::tempdir().context("cannot make a temporary folder")?;
-    generate(&workspace.join("proto"), fresh.path())?;
-
     let mut stale = Vec::new();
-    for name in OUTPUTS {
-        let bytes = fs::read(fresh.path().join(name)).with_context(|| format!("{name} was not generated"))?;
-        let target = committed.join(name);
-        if fs::read(&target).is_ok_and(|old| old == bytes) {
-            continue;
-        }
-        if check {
-            stale.push(target);
-        } else {
-            fs::write(&target, bytes).with_context(|| format!("cannot write {}", target.display()))?;
-            println!("wrote {}", target.display());
+    for package in &PACKAGES {
+        let outputs = package.write(&workspace.join("proto"), fresh.path())?;
+        for name in outputs {
+            let bytes =
+                fs::read(fresh.path().join(&name)).with_context(|| format!("{name} was not generated"))?;
+            let target = committed.join(&name);
+            if fs::read(&target).is_ok_and(|old| old == bytes) {
+                continue;
+            }
+            if check {
+                stale.push(target);
+            } else {
+                fs::write(&target, bytes).with_context(|| format!("cannot write {}", target.display()))?;
+                println!("wrote {}", target.display());
+            }
         }
     }
     if stale.is_empty() {
@@ -47,21 +68,28 @@ fn main() -> Result<()> {
     bail!("{} not current: run `cargo run -p vouchlog-codegen --features generate`", list(&stale))
 }
 
-/// Generates everything into `out`.
-fn generate(protos: &Path, out: &Path) -> Result<()> {
-    let descriptors = protox::compile(PROTOS, [protos]).context("the protocol files do not compile")?;
-    fs::write(out.join(OUTPUTS[1]), descriptors.encode_to_vec())?;
+impl Package {
+    /// Generates the package into `out`; the names of the files.
+    fn write(&self, protos: &Path, out: &Path) -> Result<[String; 2]> {
+        let [code, descriptors] = ["rs", "bin"].map(|ending| format!("{}.{ending}", self.name));
+        let set = protox::compile(self.protos, [protos]).context("the protocol files do not compile")?;
+        fs::write(out.join(&descriptors), set.encode_to_vec())?;
+        (self.generate)(set, out).context("the code cannot be generated")?;
+        Ok([code, descriptors])
+    }
+}
+
+fn of_log(descriptors: FileDescriptorSet, out: &Path) -> Result<()> {
     let mut config = tonic_prost_build::Config::new();
     // A `Conflict` travels as `google.protobuf.Any`, which names its type.
     config.enable_type_names().type_name_domain(["."], "type.googleapis.com");
-    tonic_prost_build::configure()
+    let builder = tonic_prost_build::configure()
         .out_dir(out)
         // Digests and hashes are slices of the message they came in, not one allocation each.
         .bytes(".")
         .codec_path("crate::codec::BoundedCodec")
-        .emit_rerun_if_changed(false)
-        .compile_fds_with_config(descriptors, config)
-        .context("the code cannot be generated")
+        .emit_rerun_if_changed(false);
+    Ok(builder.compile_fds_with_config(descriptors, config)?)
 }
 
 fn list(paths: &[PathBuf]) -> String {

@@ -32,7 +32,7 @@ use vouchlog_stream::limits::RECENT_RUNS;
 use super::{refused, stopped};
 use crate::admission::{Allotment, QueueRoom};
 use crate::log::AnyLog;
-use crate::status::{blame_caller, bug, status};
+use crate::status::{bug, rpc_unread, status};
 
 /// Requests of one call that are under way at once. A stream can answer this many of its runs again, so no more may be
 /// unanswered when the connection is lost.
@@ -160,7 +160,7 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
             }
             request = self.requests.next(), if reads => match request {
                 None => self.last_words = Some(Ok(())),
-                Some(Err(unread)) => self.last_words = Some(Err(blame_caller(unread))),
+                Some(Err(unread)) => self.last_words = Some(Err(rpc_unread(unread))),
                 Some(Ok(message)) => match Append::try_from(message) {
                     Ok(request) => self.begin(request),
                     Err(error) => self.last_words = Some(Err(refused(error))),

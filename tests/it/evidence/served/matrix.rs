@@ -196,8 +196,24 @@ const PRINCIPALS: [(&str, &str, Option<&str>); 23] = [
     ("everything of acme", "submit,read-metadata,read-content,disclose,erase,review", Some("acme")),
 ];
 
+/// How a vault is asked.
+#[derive(Clone, Copy)]
+enum Interface {
+    Http,
+    Rpc,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_role_tenant_and_operation_is_answered_as_the_table_says() {
+    check(Interface::Http).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_role_tenant_and_operation_is_answered_as_the_table_says_by_rpcs() {
+    check(Interface::Rpc).await;
+}
+
+async fn check(interface: Interface) {
     let served = Served::start(&PRINCIPALS, &[]);
     let mut wrong = Vec::new();
     for (principal, roles, own) in PRINCIPALS {
@@ -216,7 +232,11 @@ async fn each_role_tenant_and_operation_is_answered_as_the_table_says() {
                     200
                 };
                 // The second grant and revocation of a pair find what the first left; the case is there once it was opened.
-                let (status, said) = served.send(principal, name, &body(tenant)).await;
+                let body = body(tenant);
+                let (status, said) = match interface {
+                    Interface::Http => served.send(principal, name, &body).await,
+                    Interface::Rpc => served.call(principal, name, &body).await,
+                };
                 let otherwise = match *name {
                     "revoke-principal" | "close-case" | "show-case" => 404,
                     "open-case" => 409,

@@ -31,7 +31,8 @@ use crate::telemetry::{self, TelemetryArgs};
                         --vault-token is the server's own principal: it needs the roles submit, read-metadata and erase, for all tenants. Callers\n\
                         send a token of the vault (`vouchlog vault grant`). With --access they may also be recognised by a token of an identity\n\
                         provider or a client certificate: the vault's principal of the same name then decides what they may do.\n\
-                        /openapi.json describes the interface. /console is for people: open it in a browser and sign in with a token or, with\n\
+                        /openapi.json describes the HTTP interface; the same address serves the gRPC service vouchlog.vault.v1.Vault with the same\n\
+                        operations. /console is for people: open it in a browser and sign in with a token or, with\n\
                         --access, at an identity provider or with a client certificate."
 )]
 pub(crate) struct ServeArgs {
