@@ -5,7 +5,7 @@
 
 mod strict;
 
-pub use strict::StrictCodec;
+pub use strict::{StrictCodec, read_strictly};
 
 /// The service that has all methods.
 pub const SERVICE: &str = "vouchlog.vault.v1.Vault";
@@ -14,10 +14,10 @@ pub const SERVICE: &str = "vouchlog.vault.v1.Vault";
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated from documented messages")]
 #[rustfmt::skip]
 pub mod v1 {
-    include!("../generated/vouchlog.vault.v1.rs");
+    include!("generated/vouchlog.vault.v1.rs");
 
     /// The compiled descriptors of the package, for gRPC reflection.
-    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("../generated/vouchlog.vault.v1.bin");
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/vouchlog.vault.v1.bin");
 }
 
 /// In JSON a choice that has no value of its own is null.

@@ -16,7 +16,7 @@ use crate::ask::Ask;
 use crate::limits::MAX_REQUEST_BYTES;
 
 /// Why a request is not carried out.
-enum Refused {
+pub(super) enum Refused {
     Caller(Denied),
     Request(Box<Problem>),
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
-use bytes::Buf as _;
+use bytes::{Buf as _, Bytes};
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use prost::{Message, Name};
 use prost_types::field_descriptor_proto::Type;
@@ -58,13 +58,19 @@ impl<U: Message + Name + Default> Decoder for StrictDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        let message = buf.copy_to_bytes(buf.remaining());
-        if let Err(misfit) = check(&U::full_name(), &message) {
-            return Err(Status::invalid_argument(misfit.to_string()));
-        }
-        // As prost's own codec has it.
-        U::decode(message).map(Some).map_err(|error| Status::internal(error.to_string()))
+        read_strictly(buf.copy_to_bytes(buf.remaining())).map(Some)
     }
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`: a field is unknown, or there are too many. `INTERNAL`, as prost's own codec has it: the message is malformed.
+pub fn read_strictly<U: Message + Name + Default>(message: Bytes) -> Result<U, Status> {
+    if let Err(misfit) = check(&U::full_name(), &message) {
+        return Err(Status::invalid_argument(misfit.to_string()));
+    }
+    U::decode(message).map_err(|error| Status::internal(error.to_string()))
 }
 
 /// Why a message is not decoded.

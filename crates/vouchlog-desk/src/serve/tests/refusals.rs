@@ -168,7 +168,7 @@ async fn the_service_is_described_and_its_client_is_answered() {
     request.metadata_mut().insert("authorization", bearer);
     request.metadata_mut().insert("x-request-id", MetadataValue::from_static("asked-1"));
     let answered = client.show_record(request).await.unwrap();
-    assert_eq!(answered.metadata()["x-request-id"], "asked-1");
+    assert_eq!(answered.metadata().get("x-request-id").unwrap(), "asked-1");
     assert_eq!(answered.into_inner().row.unwrap().tenant, "default");
     world.stop().await;
 }
