@@ -140,7 +140,9 @@ async fn what_is_done_by_rpcs_is_in_the_log() {
     let bundle = json!({ "session": "s-default", "fields": ["/outcome", "/session"], "basis": "case 3" });
     let bundled = did("bundle-session", bundle).await;
     std::fs::write(&file, bundled["bundle"].to_string()).unwrap();
-    succeed(&["verify", "--session", &file, "--log-vkey", vkey]);
+    let verified = served.world.run(&["verify", "--bundle", &file]);
+    let verified = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.starts_with("Session s-default") && !verified.contains("DOES NOT HOLD"), "{verified}");
     // Each is on record, with who and why, and the log has it.
     let (_, disclosures) = served.ask_as("ann", &["vault", "disclosures"]);
     let rows = disclosures["disclosures"].as_array().unwrap();
@@ -202,8 +204,8 @@ async fn a_client_certificate_is_recognised_in_a_call() {
     let access = files.path().join("access.json");
     let principal =
         |name: &str| json!({ "name": name, "certificates": [format!("spiffe://corp.example/{name}")] });
-    std::fs::write(&access, json!({ "principals": ["reader", "stranger"].map(principal) }).to_string())
-        .unwrap();
+    let principals = ["reader", "stranger"].map(principal);
+    std::fs::write(&access, json!({ "principals": principals }).to_string()).unwrap();
     let [chain, key, ca] = ["server.pem", "server.key", "ca.pem"].map(|file| authority.at(file));
     let more = [
         "--access",

@@ -98,7 +98,7 @@ async fn each_reading_has_the_same_answer_over_both() {
     let plan = world.answered::<PlanErasure>("everyone", subject).await;
     assert!(plan["people"].is_array() && plan["summary"]["records"].is_array(), "{plan}");
     assert_eq!(
-        world.answered::<PlanErasure>("root", json!({ "target": { "due": null } })).await["people"],
+        world.answered::<PlanErasure>("everyone", json!({ "target": { "due": null } })).await["people"],
         Value::Null
     );
     let principals = world.answered::<ListPrincipals>("root", json!({})).await;
