@@ -179,7 +179,7 @@ async fn what_is_done_by_rpcs_is_in_the_log() {
     assert_eq!((&checked["erased"], &checked["entries"]), (&json!(["r-default"]), &json!([entry])));
     let (_, erasures) = served.ask_as("ann", &["find", "--kind", "erasure"]);
     let entries: Vec<&Value> =
-        erasures["records"].as_array().unwrap().iter().map(|row| &row["place"]["index"]).collect();
+        erasures["records"].as_array().unwrap().iter().map(|row| &row["index"]).collect();
     assert!(entries.contains(&&json!(entry)), "{erasures}");
     let gone = did("show-record", json!({ "record": "r-default" })).await;
     assert_eq!(
