@@ -1,5 +1,6 @@
 //! A real PostgreSQL server for the tests.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +10,22 @@ pub(crate) struct Postgres {
     process: Child,
     bin: PathBuf,
     dir: PathBuf,
-    port: u16,
+    site: Site,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) host: Ipv4Addr,
+    pub(crate) port: u16,
+    /// Runs the server, such as `ip netns exec NAME`.
+    pub(crate) within: Vec<String>,
+}
+
+impl Site {
+    fn local(port: u16) -> Self {
+        Self { host: Ipv4Addr::LOCALHOST, port, within: Vec::new() }
+    }
 }
 
 impl Postgres {
@@ -46,6 +62,11 @@ impl Postgres {
 
     /// Starts a server whose files are in a folder `cluster` of `folder`. It stops with the thread that calls this.
     pub(crate) fn start(bin: &Path, folder: &Path, port: u16) -> Self {
+        Self::start_at(bin, folder, Site::local(port))
+    }
+
+    /// The same elsewhere than on loopback: its network is trusted.
+    pub(crate) fn start_at(bin: &Path, folder: &Path, site: Site) -> Self {
         let dir = &folder.join("cluster");
         std::fs::create_dir(dir).unwrap();
         open_to_all(folder);
@@ -62,24 +83,68 @@ impl Postgres {
             "--locale=C",
         ]);
         assert!(initdb.status().unwrap().success());
-        let process = Self::serve(bin, dir, port);
-        let server = Self { process, bin: bin.to_owned(), dir: dir.to_owned(), port };
+        if !site.host.is_loopback() {
+            let rules = std::fs::read_to_string(data.join("pg_hba.conf")).unwrap();
+            let rule = "host all all samenet trust";
+            std::fs::write(data.join("pg_hba.conf"), format!("{rules}{rule}\n")).unwrap();
+        }
+        Self::serving(bin, dir, site)
+    }
+
+    /// A standby that follows this server, with its files in a folder of that name beside this one's.
+    pub(crate) fn replica(&self, name: &str, port: u16) -> Self {
+        let dir = &self.dir.with_file_name(name);
+        std::fs::create_dir(dir).unwrap();
+        let source = format!("host=127.0.0.1 port={} user=postgres application_name=replica", self.site.port);
+        let mut copy = Self::command(&self.bin, "pg_basebackup", dir);
+        copy.args(["-d", &source, "-X", "stream", "-c", "fast", "-R", "--no-sync", "-D"])
+            .arg(dir.join("data"));
+        assert!(copy.status().unwrap().success());
+        let replica = Self::serving(&self.bin, dir, Site::local(port));
+        // It must not wait for a standby of its own once it is promoted.
+        replica.set("synchronous_standby_names", "");
+        replica
+    }
+
+    /// Makes a standby the primary.
+    pub(crate) fn promote(&self) {
+        assert_eq!(self.value("SELECT pg_promote()"), "t");
+    }
+
+    fn serving(bin: &Path, dir: &Path, site: Site) -> Self {
+        let process = Self::serve(bin, dir, &site);
+        let server = Self { process, bin: bin.to_owned(), dir: dir.to_owned(), site };
         server.wait();
         server
     }
 
-    fn serve(bin: &Path, dir: &Path, port: u16) -> Child {
-        let mut server = Self::command(bin, "postgres", dir);
-        server.arg("-D").arg(dir.join("data")).arg("-k").arg(dir);
-        server.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-p", &port.to_string()]);
-        server.spawn().unwrap()
+    fn serve(bin: &Path, dir: &Path, site: &Site) -> Child {
+        let server = Self::command(bin, "postgres", dir);
+        let mut command = match site.within.split_first() {
+            None => server,
+            Some((first, others)) => {
+                let mut command = Command::new(first);
+                command.args(others).arg(server.get_program()).args(server.get_args());
+                command.current_dir(dir).stdout(Stdio::null()).stderr(Stdio::null());
+                command
+            }
+        };
+        command.arg("-D").arg(dir.join("data")).arg("-k").arg(dir);
+        command.args(["-c", &format!("listen_addresses={}", site.host), "-c", "fsync=off"]);
+        command.args(["-p", &site.port.to_string()]);
+        command.spawn().unwrap()
+    }
+
+    /// Stops the server as a crash does, without a word to its clients or a checkpoint.
+    pub(crate) fn crash(&mut self) {
+        crate::process::signal(self.process.id(), "QUIT");
+        self.process.wait().unwrap();
     }
 
     /// Stops the server as a crash does, without a word to its clients or a checkpoint, and starts it again.
     pub(crate) fn crash_and_recover(&mut self) {
-        crate::process::signal(self.process.id(), "QUIT");
-        self.process.wait().unwrap();
-        self.process = Self::serve(&self.bin, &self.dir, self.port);
+        self.crash();
+        self.process = Self::serve(&self.bin, &self.dir, &self.site);
         self.wait();
     }
 
@@ -93,13 +158,18 @@ impl Postgres {
 
     /// Where a log or a vault finds it.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        format!("postgres://postgres@{}:{}/postgres", self.site.host, self.site.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.site.port
     }
 
     /// One of PostgreSQL's clients, which is to use the database.
     fn client(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(self.bin.join(program));
-        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres", "-d", "postgres"]);
+        let (host, port) = (self.site.host.to_string(), self.site.port.to_string());
+        command.args(["-h", &host, "-p", &port, "-U", "postgres", "-d", "postgres"]);
         command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -108,6 +178,20 @@ impl Postgres {
     pub(crate) fn sql(&self, sql: &str) {
         let args = ["-q", "-v", "ON_ERROR_STOP=1", "-c", sql];
         assert!(self.client("psql", &args).status().unwrap().success(), "{sql}");
+    }
+
+    /// The first column of the first row that a query returns, as text.
+    pub(crate) fn value(&self, sql: &str) -> String {
+        let mut psql = self.client("psql", &["-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        let output = psql.stdout(Stdio::piped()).output().unwrap();
+        assert!(output.status.success(), "{sql}");
+        String::from_utf8(output.stdout).unwrap().lines().next().unwrap_or_default().to_owned()
+    }
+
+    /// Changes a setting of the server that it reads while it runs.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        self.sql(&format!("ALTER SYSTEM SET {name} = '{value}'"));
+        self.sql("SELECT pg_reload_conf()");
     }
 
     /// Writes everything in the database into a file.
@@ -131,6 +215,10 @@ fn open_to_all(folder: &Path) {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        // It may have crashed.
+        if self.process.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return;
+        }
         // SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
         crate::process::signal(self.process.id(), "INT");
         self.process.wait().ok();

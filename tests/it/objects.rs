@@ -124,25 +124,41 @@ async fn a_log_is_audited_from_a_folder_and_from_any_server_of_its_files() {
     serve_kill_stop_audit(&url, &[url.clone(), objects.to_str().unwrap().to_owned(), http]).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_is_audited_from_an_s3_bucket_and_over_plain_http() {
-    let Some(server) = std::env::var("VOUCHLOG_S3").ok().filter(|server| !server.is_empty()) else {
-        return eprintln!(
-            "NOT TESTED with an S3 server: set VOUCHLOG_S3 to a bucket of one, as `.ci/run` does"
-        );
+/// A prefix of its own in the bucket that an environment variable names.
+fn prefix(variable: &str) -> Option<String> {
+    let Some(server) = std::env::var(variable).ok().filter(|server| !server.is_empty()) else {
+        eprintln!("NOT TESTED: set {variable} to a bucket of an object store, as `.ci/run` does");
+        return None;
     };
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let time = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
-    let url = format!("{server}/it-{time}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    Some(format!("{server}/it-{time}-{}", COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// A check finds that the server keeps conditional writes.
+fn check_conditions(url: &str) {
+    let checked: Value = json(&succeed(&["store", "check", "--json", "--objects", url]));
+    let objects = &checked["objects"];
+    assert_eq!((&objects["creates_won"], &objects["swaps_won"]), (&1.into(), &1.into()), "{checked}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_audited_from_an_s3_bucket_and_over_plain_http() {
+    let Some(url) = prefix("VOUCHLOG_S3") else { return };
     let mut readers = vec![url.clone()];
     // Anyone may read it there, as from a public bucket.
     if let Ok(endpoint) = std::env::var("AWS_ENDPOINT_URL") {
         readers.push(format!("{endpoint}/{}", url.trim_start_matches("s3://")));
     }
     serve_kill_stop_audit(&url, &readers).await;
-    let checked: Value = json(&succeed(&["store", "check", "--json", "--objects", &url]));
-    let objects = &checked["objects"];
-    assert_eq!((&objects["creates_won"], &objects["swaps_won"]), (&1.into(), &1.into()), "{checked}");
+    check_conditions(&url);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_audited_from_an_azure_container() {
+    let Some(url) = prefix("VOUCHLOG_AZURE") else { return };
+    serve_kill_stop_audit(&url, std::slice::from_ref(&url)).await;
+    check_conditions(&url);
 }
 
 #[test]

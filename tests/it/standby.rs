@@ -2,7 +2,7 @@
 //! database. Gateways see one address, and nothing that was acknowledged is lost.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread::JoinHandle;
@@ -17,9 +17,12 @@ use crate::kill::{Promised, Replay, acknowledged_more_than, work};
 use crate::process::{Server, fail, free_port, rounds, signal, succeed, vouchlog, write_keys};
 use crate::witnesses::{json, start_witness, write_policy};
 
+mod campaign;
+mod cluster;
 mod faults;
 mod fronts;
 mod link;
+mod namespaces;
 mod referee;
 
 /// In the short and the long form.
@@ -82,12 +85,12 @@ impl World {
 
 /// What `/readyz` at a port returns.
 fn ready(port: u16) -> Option<String> {
-    ready_within(port, Duration::from_secs(10))
+    ready_at((Ipv4Addr::LOCALHOST, port).into(), Duration::from_secs(10))
 }
 
-fn ready_within(port: u16, patience: Duration) -> Option<String> {
+fn ready_at(address: SocketAddr, patience: Duration) -> Option<String> {
     use std::io::{Read as _, Write as _};
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let mut socket = TcpStream::connect_timeout(&address, patience).ok()?;
     socket.set_read_timeout(Some(patience)).ok()?;
     socket.write_all(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
@@ -157,6 +160,13 @@ impl Load {
             worker.await.unwrap();
         }
         self.promised.lock().await.clone()
+    }
+
+    /// Stops without waiting for what is under way.
+    fn abandon(self) {
+        for worker in self.workers {
+            worker.abort();
+        }
     }
 
     pub(crate) async fn so_far(&self) -> Promised {

@@ -91,8 +91,10 @@ fn s3(_: &str, _: &ConnectionSecurity, _: Pace) -> Result<Connected, ConnectErro
 
 #[cfg(feature = "gcs")]
 fn gcs(bucket: &str, security: &ConnectionSecurity, pace: Pace) -> Result<Connected, ConnectError> {
-    let options = cloud::options(None, security, pace)?;
-    let builder = object_store::gcp::GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
+    use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+    let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket);
+    let endpoint = builder.get_config_value(&GoogleConfigKey::BaseUrl);
+    let options = cloud::options(endpoint.as_deref(), security, pace)?;
     let store = builder.with_client_options(options).with_retry(cloud::no_retries()).build();
     let store = store.map_err(|error| ConnectError::Settings(error.to_string()))?;
     let advice = "check GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS, and that the account may read, write and delete objects of the bucket";
@@ -106,8 +108,10 @@ fn gcs(_: &str, _: &ConnectionSecurity, _: Pace) -> Result<Connected, ConnectErr
 
 #[cfg(feature = "azure")]
 fn azure(container: &str, security: &ConnectionSecurity, pace: Pace) -> Result<Connected, ConnectError> {
-    let options = cloud::options(None, security, pace)?;
-    let builder = object_store::azure::MicrosoftAzureBuilder::from_env().with_container_name(container);
+    use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+    let builder = MicrosoftAzureBuilder::from_env().with_container_name(container);
+    let endpoint = builder.get_config_value(&AzureConfigKey::Endpoint);
+    let options = cloud::options(endpoint.as_deref(), security, pace)?;
     let store = builder.with_client_options(options).with_retry(cloud::no_retries()).build();
     let store = store.map_err(|error| ConnectError::Settings(error.to_string()))?;
     let advice = "check AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, and that they may read, write and delete blobs of the container";

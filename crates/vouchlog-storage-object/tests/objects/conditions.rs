@@ -5,7 +5,7 @@ use vouchlog_storage::StoreError;
 use vouchlog_storage_object::{Content, RACERS, Swapped, probe};
 
 use crate::faulty::{Fault, Faulty, Operation};
-use crate::pair::{self, Place, over, s3};
+use crate::pair::{self, Place, azure, over, s3};
 
 const ONE: Bytes = Bytes::from_static(b"one");
 const TWO: Bytes = Bytes::from_static(b"two, which is longer");
@@ -129,9 +129,9 @@ async fn a_swap_replaces_what_was_expected_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_finds_a_bucket_that_keeps_its_conditions() {
     let memory = over(Faulty::new(|_, _| None));
-    let (dir, server) = (tempfile::tempdir().unwrap(), s3());
+    let (dir, servers) = (tempfile::tempdir().unwrap(), s3().into_iter().chain(azure()));
     let mut buckets = vec![memory, pair::folder(dir.path())];
-    buckets.extend(server.map(|server| Place::new(&server).bucket()));
+    buckets.extend(servers.map(|server| Place::new(&server).bucket()));
     for bucket in buckets {
         let found = probe(&bucket).await.unwrap();
         assert!(found.holds() && found.left_behind.is_none(), "{}: {found:?}", bucket.url());

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use object_store::memory::InMemory;
 use vouchlog_storage::conformance;
 
-use pair::{Place, open, s3};
+use pair::{Place, azure, open, s3};
 
 #[test]
 fn sled_and_a_bucket_in_memory_pass_the_suite() {
@@ -41,9 +41,19 @@ fn sled_and_a_folder_pass_the_suite() {
 #[test]
 fn sled_and_an_s3_server_pass_the_suite() {
     let Some(server) = s3() else { return };
+    check_server(&server);
+}
+
+#[test]
+fn sled_and_an_azure_server_pass_the_suite() {
+    let Some(server) = azure() else { return };
+    check_server(&server);
+}
+
+fn check_server(server: &str) {
     conformance::check_store(|| {
         // One bucket for all openings: it is probed once, and a probe takes seconds.
-        let (dir, bucket) = (tempfile::tempdir().unwrap(), Place::new(&server).bucket());
+        let (dir, bucket) = (tempfile::tempdir().unwrap(), Place::new(server).bucket());
         move || open(dir.path(), &bucket).unwrap()
     });
 }

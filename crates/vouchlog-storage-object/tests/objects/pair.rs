@@ -47,14 +47,24 @@ pub(crate) fn folder(path: &Path) -> Bucket {
 /// The bucket of a running S3 server: `VOUCHLOG_S3`, such as `s3://vouchlog`, with `AWS_ENDPOINT_URL` and credentials. If it is set,
 /// the server must be there.
 pub(crate) fn s3() -> Option<String> {
-    let server = std::env::var("VOUCHLOG_S3").ok().filter(|server| !server.is_empty());
+    server("VOUCHLOG_S3", "an S3 server")
+}
+
+/// The container of a running server of Azure Blob Storage: `VOUCHLOG_AZURE`, such as `az://vouchlog`, with `AZURE_STORAGE_ENDPOINT` and
+/// credentials.
+pub(crate) fn azure() -> Option<String> {
+    server("VOUCHLOG_AZURE", "a server of Azure Blob Storage")
+}
+
+fn server(variable: &str, kind: &str) -> Option<String> {
+    let server = std::env::var(variable).ok().filter(|server| !server.is_empty());
     if server.is_none() {
-        eprintln!("NOT TESTED with an S3 server: set VOUCHLOG_S3 to a bucket of one, as `.ci/run` does");
+        eprintln!("NOT TESTED with {kind}: set {variable} to a bucket of one, as `.ci/run` does");
     }
     server
 }
 
-/// A prefix of its own in the bucket of an S3 server.
+/// A prefix of its own in the bucket of a server.
 pub(crate) struct Place(String);
 
 impl Place {
