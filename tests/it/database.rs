@@ -208,7 +208,7 @@ impl Postgres {
 }
 
 /// The database's own user has to reach its folder.
-fn open_to_all(folder: &Path) {
+pub(crate) fn open_to_all(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
 }

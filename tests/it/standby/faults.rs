@@ -5,13 +5,14 @@
 //! Most of the time these tests wait. `.ci/run` runs them beside other steps, and `VOUCHLOG_LONG_TESTS=1` repeats each fault.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
 use super::campaign::{Campaign, Successor};
 use super::cluster::{Cluster, Node, NodeSettings, wait};
 use super::link::Stall;
-use crate::database::Postgres;
+use crate::database::{Postgres, Site};
 use crate::process::{free_port, rounds};
 
 mod bucket;
@@ -97,18 +98,19 @@ struct World {
 
 impl World {
     fn new() -> Option<Self> {
-        Self::with(|_| {})
+        Self::with(Vec::new(), |_| {})
     }
 
-    /// With settings of its nodes changed.
-    fn with(change: impl Fn(&mut [NodeSettings; 2])) -> Option<Self> {
+    /// With a program that runs the database, and settings of the nodes changed.
+    fn with(within: Vec<String>, change: impl FnOnce(&mut [NodeSettings; 2])) -> Option<Self> {
         let Some(bin) = Postgres::programs() else {
             eprintln!("not tested: PostgreSQL is not installed");
             return None;
         };
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
         let port = free_port();
-        let postgres = Postgres::start(&bin, folder.path(), port);
+        let site = Site { host: Ipv4Addr::LOCALHOST, port, within };
+        let postgres = Postgres::start_at(&bin, folder.path(), site);
         let mut settings = [NodeSettings::local(port), NodeSettings::local(port)];
         change(&mut settings);
         let cluster = Cluster::start(folder.path(), settings);
