@@ -1,7 +1,7 @@
 //! A log whose sealed part is in an object store: served, stopped, killed, and audited from there with no process of ours.
 //!
-//! The object store is a folder, and an S3 server where `VOUCHLOG_S3` names a bucket of one (`.ci/run` starts SeaweedFS). If the
-//! variable is set, the server must be there.
+//! The object store is a folder, an S3 server where `VOUCHLOG_S3` names a bucket of one (`.ci/run` starts SeaweedFS), and a server of Azure
+//! Blob Storage where `VOUCHLOG_AZURE` does (Azurite). If a variable is set, the server must be there.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -159,6 +159,36 @@ async fn a_log_is_audited_from_an_azure_container() {
     let Some(url) = prefix("VOUCHLOG_AZURE") else { return };
     serve_kill_stop_audit(&url, std::slice::from_ref(&url)).await;
     check_conditions(&url);
+}
+
+/// A server of Google Cloud Storage that ignores conditions: no log may be kept there.
+#[test]
+fn a_google_bucket_that_ignores_conditions_is_refused() {
+    let Some(url) = prefix("VOUCHLOG_GCS") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serve = ["serve", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--objects", &url];
+    for args in [&["store", "check", "--objects", &url][..], &serve] {
+        let (code, words) = fail(args);
+        assert!(matches!(code, 1 | 2) && words.contains(&url), "{args:?}: {words}");
+    }
+    assert!(!data.join("SIGNED").exists(), "nothing was begun");
+}
+
+/// Whatever names it: without TLS an endpoint is used on this machine only.
+#[test]
+fn an_endpoint_without_tls_is_refused_of_every_kind_of_store() {
+    for (variable, url) in [
+        ("AWS_ENDPOINT_URL", "s3://bucket/prefix"),
+        ("GOOGLE_BASE_URL", "gs://bucket/prefix"),
+        ("AZURE_STORAGE_ENDPOINT", "az://bucket/prefix"),
+    ] {
+        let mut command = crate::process::vouchlog();
+        command.env(variable, "http://192.0.2.1/account").args(["store", "check", "--objects", url]);
+        let output = command.output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && words.contains("--insecure-http"), "{variable}: {words}");
+    }
 }
 
 #[test]
