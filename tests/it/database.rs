@@ -20,11 +20,12 @@ pub(crate) struct Site {
     pub(crate) port: u16,
     /// Runs the server, such as `ip netns exec NAME`.
     pub(crate) within: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Site {
-    fn local(port: u16) -> Self {
-        Self { host: Ipv4Addr::LOCALHOST, port, within: Vec::new() }
+    pub(crate) fn local(port: u16) -> Self {
+        Self { host: Ipv4Addr::LOCALHOST, port, within: Vec::new(), environment: Vec::new() }
     }
 }
 
@@ -47,15 +48,21 @@ impl Postgres {
 
     /// A program of it. PostgreSQL refuses to run as root, so root becomes `postgres` first.
     fn command(bin: &Path, program: &str, dir: &Path) -> Command {
+        Self::command_with(bin, program, dir, &[])
+    }
+
+    /// With further variables in its environment, which only the program itself gets.
+    fn command_with(bin: &Path, program: &str, dir: &Path, environment: &[(String, String)]) -> Command {
         let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-        let mut command = Command::new(bin.join(program));
+        let mut command = Command::new("env");
         if is_root {
             assert!(Command::new("chown").arg("postgres").arg(dir).status().unwrap().success());
             command = Command::new("setpriv");
             // It stops with the test, however that ends.
-            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=INT"]);
-            command.arg(bin.join(program));
+            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=INT", "env"]);
         }
+        command.args(environment.iter().map(|(name, value)| format!("{name}={value}")));
+        command.arg(bin.join(program));
         command.current_dir(dir).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -111,6 +118,10 @@ impl Postgres {
         assert_eq!(self.value("SELECT pg_promote()"), "t");
     }
 
+    fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
+
     fn serving(bin: &Path, dir: &Path, site: Site) -> Self {
         let process = Self::serve(bin, dir, &site);
         let server = Self { process, bin: bin.to_owned(), dir: dir.to_owned(), site };
@@ -119,7 +130,7 @@ impl Postgres {
     }
 
     fn serve(bin: &Path, dir: &Path, site: &Site) -> Child {
-        let server = Self::command(bin, "postgres", dir);
+        let server = Self::command_with(bin, "postgres", dir, &site.environment);
         let mut command = match site.within.split_first() {
             None => server,
             Some((first, others)) => {
@@ -137,6 +148,9 @@ impl Postgres {
 
     /// Stops the server as a crash does, without a word to its clients or a checkpoint.
     pub(crate) fn crash(&mut self) {
+        if self.has_ended() {
+            return;
+        }
         crate::process::signal(self.process.id(), "QUIT");
         self.process.wait().unwrap();
     }
@@ -215,8 +229,7 @@ pub(crate) fn open_to_all(folder: &Path) {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // It may have crashed.
-        if self.process.try_wait().is_ok_and(|ended| ended.is_some()) {
+        if self.has_ended() {
             return;
         }
         // SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.

@@ -3,6 +3,8 @@
 //! The object store is a folder, an S3 server where `VOUCHLOG_S3` names a bucket of one (`.ci/run` starts SeaweedFS), and a server of Azure
 //! Blob Storage where `VOUCHLOG_AZURE` does (Azurite). If a variable is set, the server must be there.
 
+mod google;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -25,6 +25,8 @@ const RESTART_AFTER: Duration = Duration::from_millis(100);
 /// What a node is started with.
 pub(super) struct NodeSettings {
     pub(super) address: SocketAddr,
+    /// Where it shows operators how it is.
+    pub(super) checked_at: SocketAddr,
     /// URL of its database.
     pub(super) store: String,
     /// The way from the node to its database, if the test can hold or cut it.
@@ -39,9 +41,10 @@ pub(super) struct NodeSettings {
 impl NodeSettings {
     /// On loopback, with a link to the database at a port.
     pub(super) fn local(database: u16) -> Self {
-        let link = Link::to(database);
+        let (link, address) = (Link::to(database), (Ipv4Addr::LOCALHOST, free_port()).into());
         Self {
-            address: (Ipv4Addr::LOCALHOST, free_port()).into(),
+            address,
+            checked_at: address,
             store: format!("postgres://postgres@127.0.0.1:{}/postgres", link.port()),
             link,
             within: Vec::new(),
@@ -73,6 +76,7 @@ impl NodeSettings {
 /// A node that is started again whenever it ends, as a service manager does.
 pub(super) struct Node {
     pub(super) address: SocketAddr,
+    checked_at: SocketAddr,
     pub(super) link: Link,
     pub(super) data: PathBuf,
     pid: Arc<AtomicU32>,
@@ -85,7 +89,8 @@ impl Node {
         write_keys(&data);
         let (pid, stop) = (Arc::<AtomicU32>::default(), Arc::<AtomicBool>::default());
         let (shown, ends, key) = (pid.clone(), stop.clone(), referee.key());
-        let (address, link, folder) = (settings.address, settings.link.clone(), data.clone());
+        let (address, checked_at) = (settings.address, settings.checked_at);
+        let (link, folder) = (settings.link.clone(), data.clone());
         let supervisor = thread::spawn(move || {
             while !ends.load(Ordering::SeqCst) {
                 let lines = std::fs::File::options().create(true).append(true).open(folder.join("lines"));
@@ -96,7 +101,7 @@ impl Node {
                 thread::sleep(RESTART_AFTER);
             }
         });
-        Self { address, link, data, pid, stop, supervisor: Some(supervisor) }
+        Self { address, checked_at, link, data, pid, stop, supervisor: Some(supervisor) }
     }
 
     /// The process that runs now, or the last one.
@@ -110,11 +115,12 @@ impl Node {
 
     /// Whether it is ready and leads.
     pub(super) fn leads(&self) -> bool {
-        leads(self.address)
+        leads(self.checked_at)
     }
 
     pub(super) fn is_standby(&self) -> bool {
-        ready_at(self.address, CHECK_PATIENCE).is_some_and(|body| body.contains("\r\nvouchlog-role: standby"))
+        ready_at(self.checked_at, CHECK_PATIENCE)
+            .is_some_and(|body| body.contains("\r\nvouchlog-role: standby"))
     }
 
     /// Whether its process was stopped by a signal.
@@ -168,14 +174,15 @@ impl Cluster {
     pub(super) fn start(folder: &Path, [first, second]: [NodeSettings; 2]) -> Self {
         let referee = Referee::new(folder);
         let first = Node::start(folder.join("a"), first, &referee);
-        wait("the first node leads", || first.leads());
+        wait_for(&first, "leads", || first.leads());
         let second = Node::start(folder.join("b"), second, &referee);
-        wait("the second node is a standby", || second.is_standby());
+        wait_for(&second, "is a standby", || second.is_standby());
         let nodes = [Arc::new(first), Arc::new(second)];
         let balancer = Link::to(nodes[0].address.port());
         balancer.lead_to(nodes[0].address);
         let stop = Arc::<AtomicBool>::default();
-        let balancing = Some(balance(nodes.each_ref().map(|node| node.address), &balancer, &stop));
+        let checked = nodes.each_ref().map(|node| (node.address, node.checked_at));
+        let balancing = Some(balance(checked, &balancer, &stop));
         Self { nodes, referee, balancer, stop, balancing }
     }
 
@@ -206,16 +213,25 @@ impl Drop for Cluster {
 }
 
 /// Leads gateways to the node that leads, until it is stopped.
-fn balance(nodes: [SocketAddr; 2], balancer: &Link, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
+fn balance(nodes: [(SocketAddr, SocketAddr); 2], balancer: &Link, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     let (balancer, ends) = (balancer.clone(), stop.clone());
     thread::spawn(move || {
         while !ends.load(Ordering::SeqCst) {
-            if let Some(leader) = nodes.into_iter().find(|node| leads(*node)) {
+            if let Some((leader, _)) = nodes.into_iter().find(|(_, checked_at)| leads(*checked_at)) {
                 balancer.lead_to(leader);
             }
             thread::sleep(CHECK);
         }
     })
+}
+
+/// As [`wait`], with what the node logged if it never happens.
+fn wait_for(node: &Node, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "no node {what}:\n{}", node.lines());
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 pub(super) fn wait(what: &str, mut condition: impl FnMut() -> bool) {

@@ -5,7 +5,6 @@
 //! Most of the time these tests wait. `.ci/run` runs them beside other steps, and `VOUCHLOG_LONG_TESTS=1` repeats each fault.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 
@@ -98,21 +97,25 @@ struct World {
 
 impl World {
     fn new() -> Option<Self> {
-        Self::with(Vec::new(), |_| {})
+        Self::with(|_| {}, |_| {})
     }
 
-    /// With a program that runs the database, and settings of the nodes changed.
-    fn with(within: Vec<String>, change: impl FnOnce(&mut [NodeSettings; 2])) -> Option<Self> {
+    /// With settings of the database and of the nodes changed.
+    fn with(
+        of_database: impl FnOnce(&mut Site),
+        of_nodes: impl FnOnce(&mut [NodeSettings; 2]),
+    ) -> Option<Self> {
         let Some(bin) = Postgres::programs() else {
             eprintln!("not tested: PostgreSQL is not installed");
             return None;
         };
         let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
         let port = free_port();
-        let site = Site { host: Ipv4Addr::LOCALHOST, port, within };
+        let mut site = Site::local(port);
+        of_database(&mut site);
         let postgres = Postgres::start_at(&bin, folder.path(), site);
         let mut settings = [NodeSettings::local(port), NodeSettings::local(port)];
-        change(&mut settings);
+        of_nodes(&mut settings);
         let cluster = Cluster::start(folder.path(), settings);
         Some(Self { cluster, postgres, _folder: folder })
     }

@@ -165,12 +165,16 @@ async fn an_object_store_that_fails_loses_nothing_and_stops_no_log() {
     let Some((objects, endpoint)) = server() else { return };
     let (faulty, url) = Faulty::start(endpoint).await;
     let world = tokio::task::block_in_place(|| {
-        World::with(Vec::new(), |nodes| {
-            for node in nodes {
-                node.more.extend(["--objects", &objects, "--objects-interval", "20ms"].map(str::to_owned));
-                node.environment.push(("AWS_ENDPOINT_URL".to_owned(), url.clone()));
-            }
-        })
+        World::with(
+            |_| {},
+            |nodes| {
+                for node in nodes {
+                    node.more
+                        .extend(["--objects", &objects, "--objects-interval", "20ms"].map(str::to_owned));
+                    node.environment.push(("AWS_ENDPOINT_URL".to_owned(), url.clone()));
+                }
+            },
+        )
     });
     let Some(world) = world else { return };
     let mut campaign = Campaign::start(&world.cluster).await;

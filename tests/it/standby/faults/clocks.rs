@@ -24,7 +24,7 @@ async fn the_clocks_of_nodes_do_not_matter_to_the_lease() {
     }
     let ahead = ["unshare", "--time", "--boottime", "1000000", "--monotonic", "1000000"];
     let world = tokio::task::block_in_place(|| {
-        World::with(Vec::new(), |[first, _]| first.within = ahead.map(str::to_owned).to_vec())
+        World::with(|_| {}, |[first, _]| first.within = ahead.map(str::to_owned).to_vec())
     });
     let Some(mut world) = world else { return };
     let mut campaign = Campaign::start(&world.cluster).await;
@@ -70,13 +70,16 @@ fn faketime() -> Option<PathBuf> {
     found
 }
 
-/// What runs a program whose time of day is off by what a file states.
-fn within(library: &Path, offset: &Path) -> Vec<String> {
-    let preload = format!("LD_PRELOAD={}", library.display());
-    let file = format!("FAKETIME_TIMESTAMP_FILE={}", offset.display());
-    ["env", &preload, &file, "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
-        .map(str::to_owned)
-        .to_vec()
+/// The environment of a program whose time of day is off by what a file states.
+fn environment(library: &Path, offset: &Path) -> Vec<(String, String)> {
+    let (library, offset) = (library.display().to_string(), offset.display().to_string());
+    let variables = [
+        ("LD_PRELOAD", &*library),
+        ("FAKETIME_TIMESTAMP_FILE", &offset),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,11 +97,14 @@ async fn clocks_that_jump_lose_nothing() {
     set(&of_database, 0);
     set(&of_nodes, 0);
     let world = tokio::task::block_in_place(|| {
-        World::with(within(&library, &of_database), |nodes| {
-            for node in nodes {
-                node.within = within(&library, &of_nodes);
-            }
-        })
+        World::with(
+            |site| site.environment = environment(&library, &of_database),
+            |nodes| {
+                for node in nodes {
+                    node.environment = environment(&library, &of_nodes);
+                }
+            },
+        )
     });
     let Some(world) = world else { return };
     let mut campaign = Campaign::start(&world.cluster).await;

@@ -1,5 +1,8 @@
 //! Rows of the lease and of the head that are edited by hand while a leader works, and two nodes with one holder's id: the fence holds.
 
+use std::thread;
+use std::time::Duration;
+
 use super::World;
 use crate::database::Postgres;
 use crate::process::rounds;
@@ -8,6 +11,9 @@ use crate::standby::cluster::{Node, wait};
 
 /// In the short and the long form, for each edit.
 const ROUNDS: (u64, u64) = (1, 10);
+
+/// A leader renews its lease, and a standby looks at it, several times in this.
+const LOOKS: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Edit {
@@ -47,25 +53,42 @@ impl Edit {
         }
     }
 
+    /// Returns once the nodes have come to know of it.
     fn inflict(self, postgres: &Postgres, leader: &Node, other: &Node) {
+        let pid = leader.pid();
+        let ends = || wait("the leader is fenced", || leader.pid() != pid);
         match self {
             Self::OtherHolder => {
                 postgres.sql("UPDATE vouchlog_lease SET holder = decode(md5(random()::text), 'hex')");
+                ends();
             }
             Self::FormerHolder => {
                 let holder = postgres.value("SELECT encode(holder, 'hex') FROM vouchlog_lease");
-                let pid = leader.pid();
                 leader.signal("STOP");
                 wait("the other node takes over", || other.leads());
                 postgres.sql(&format!("UPDATE vouchlog_lease SET holder = decode('{holder}', 'hex')"));
                 leader.signal("CONT");
-                wait("the deposed leader is fenced", || leader.pid() != pid);
+                ends();
             }
             Self::LeaseEpoch => postgres.sql("UPDATE vouchlog_lease SET epoch = 0"),
-            Self::HeadEpochAhead => postgres.sql("UPDATE vouchlog_head SET epoch = epoch + 1"),
-            Self::HeadEpochBack => postgres.sql("UPDATE vouchlog_head SET epoch = 0"),
-            Self::Ttl => postgres.sql("UPDATE vouchlog_lease SET ttl_ms = 1"),
-            Self::GivenUp => postgres.sql("UPDATE vouchlog_lease SET renewed = NULL"),
+            Self::HeadEpochAhead => {
+                postgres.sql("UPDATE vouchlog_head SET epoch = epoch + 1");
+                ends();
+            }
+            Self::HeadEpochBack => {
+                postgres.sql("UPDATE vouchlog_head SET epoch = 0");
+                ends();
+            }
+            Self::Ttl => {
+                postgres.sql("UPDATE vouchlog_lease SET ttl_ms = 1");
+                wait("the log is claimed", || postgres.value("SELECT ttl_ms FROM vouchlog_lease") != "1");
+                ends();
+            }
+            // Renewed by its holder, or taken by the standby: whichever looks first.
+            Self::GivenUp => {
+                postgres.sql("UPDATE vouchlog_lease SET renewed = NULL");
+                thread::sleep(LOOKS);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Parts of a network that do not reach each other, or not always: hosts in network namespaces, real packets that are dropped. The leader
 //! steps down by its own clock; there are never two signers.
 
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,9 @@ use crate::standby::namespaces::{self, Host, Network, Obstacle};
 
 /// In the short and the long form, for each fault.
 const ROUNDS: (u64, u64) = (1, 10);
-/// Every host has its own.
+/// Every host has its own, of the service and for operators.
 const PORT: u16 = 6_962;
+const OPERATORS: u16 = 6_972;
 /// A leader that has signed nothing for so long has stepped down.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -98,15 +100,18 @@ fn until_quiet(cluster: &Cluster, pid: u32) -> usize {
 }
 
 fn node(host: Host) -> NodeSettings {
-    let address = (host.address(), PORT).into();
-    let advertised = format!("http://{address}");
-    let more = ["--insecure-listen", "--insecure-http", "--advertise", &advertised];
+    let (address, checked_at): (SocketAddr, SocketAddr) =
+        ((host.address(), PORT).into(), (host.address(), OPERATORS).into());
+    let (advertised, operators) = (format!("http://{address}"), format!("{checked_at}"));
+    let exposure = ["--insecure-listen", "--insecure-http", "--admin-listen", &operators];
+    let more = [&exposure[..], &["--advertise", &advertised]].concat();
     NodeSettings {
         address,
+        checked_at,
         store: format!("postgres://postgres@{}:{PORT}/postgres?sslmode=disable", Host::Database.address()),
         link: Link::none(),
         within: host.within(),
-        more: more.map(str::to_owned).to_vec(),
+        more: more.into_iter().map(str::to_owned).collect(),
         environment: Vec::new(),
     }
 }
@@ -119,7 +124,8 @@ async fn packets_that_are_lost_lose_no_entry_and_make_no_second_signer() {
     let test = "standby::faults::partitions::packets_that_are_lost_lose_no_entry_and_make_no_second_signer";
     let Some(network) = tokio::task::block_in_place(|| namespaces::enter(test)) else { return };
     let folder = tempfile::Builder::new().prefix("pg").tempdir().unwrap();
-    let site = Site { host: Host::Database.address(), port: PORT, within: Host::Database.within() };
+    let (host, within) = (Host::Database.address(), Host::Database.within());
+    let site = Site { host, within, ..Site::local(PORT) };
     let _postgres = tokio::task::block_in_place(|| Postgres::start_at(&bin, folder.path(), site));
     let nodes = [node(Host::NodeA), node(Host::NodeB)];
     let cluster = tokio::task::block_in_place(|| Cluster::start(folder.path(), nodes));
