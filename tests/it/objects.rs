@@ -174,7 +174,6 @@ fn a_google_bucket_that_ignores_conditions_is_refused() {
         let (code, words) = fail(args);
         assert!(matches!(code, 1 | 2) && words.contains(&url), "{args:?}: {words}");
     }
-    assert!(!data.join("SIGNED").exists(), "nothing was begun");
 }
 
 /// Whatever names it: without TLS an endpoint is used on this machine only.

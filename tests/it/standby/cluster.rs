@@ -226,7 +226,7 @@ fn balance(nodes: [(SocketAddr, SocketAddr); 2], balancer: &Link, stop: &Arc<Ato
 }
 
 /// As [`wait`], with what the node logged if it never happens.
-fn wait_for(node: &Node, what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) fn wait_for(node: &Node, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "no node {what}:\n{}", node.lines());

@@ -63,12 +63,14 @@ impl Edit {
                 ends();
             }
             Self::FormerHolder => {
+                let successor = other.pid();
                 let holder = postgres.value("SELECT encode(holder, 'hex') FROM vouchlog_lease");
                 leader.signal("STOP");
                 wait("the other node takes over", || other.leads());
                 postgres.sql(&format!("UPDATE vouchlog_lease SET holder = decode('{holder}', 'hex')"));
                 leader.signal("CONT");
                 ends();
+                wait("the successor learns that the lease is not its own", || other.pid() != successor);
             }
             Self::LeaseEpoch => postgres.sql("UPDATE vouchlog_lease SET epoch = 0"),
             Self::HeadEpochAhead => {

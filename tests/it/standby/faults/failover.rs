@@ -12,7 +12,7 @@ use crate::database::Postgres;
 use crate::kill::newest;
 use crate::process::{free_port, rounds, succeed};
 use crate::standby::campaign::{Campaign, Successor};
-use crate::standby::cluster::{Cluster, Node, NodeSettings, wait};
+use crate::standby::cluster::{Cluster, Node, NodeSettings, wait, wait_for};
 use crate::standby::{PATIENCE, World};
 use crate::witnesses::{json, start_witness, write_policy};
 
@@ -180,10 +180,11 @@ async fn a_failover_that_lost_entries_is_stopped_before_anything_is_signed() {
         thread::sleep(TEMPTATION);
         let signed = cluster.referee.heads().len();
         servers.fail_over(&cluster.nodes);
-        wait("the node that signed remembers", || leader.lines().contains("this log, but its store holds"));
-        wait("the other node is refused by a witness", || {
-            other.lines().contains("the witness witness.example.com/w1 holds")
+        let is_refused = |node: &Node, why: &str| node.lines().contains(why);
+        wait_for(&leader, "remembers what it signed", || {
+            is_refused(&leader, "this log, but its store holds")
         });
+        wait_for(&other, "is refused by a witness", || is_refused(&other, "with this log's signature, but"));
         thread::sleep(TEMPTATION);
         assert_eq!(cluster.referee.heads().len(), signed, "a second history was signed");
         assert!(!leader.leads() && !other.leads());
