@@ -77,6 +77,7 @@ impl Campaign {
             }
             Successor::Either => {}
         }
+        eprintln!("{fault}: nothing was acknowledged for {waited:.1?}");
         self.rounds.push(Round { fault: fault.to_owned(), waited, is_takeover });
         self.replay.follow(&self.log, &self.load.so_far().await).await;
     }

@@ -19,6 +19,8 @@ use crate::process::{free_port, signal, vouchlog, write_keys};
 const CHECK: Duration = Duration::from_millis(50);
 /// How long it waits for the answer.
 const CHECK_PATIENCE: Duration = Duration::from_millis(500);
+/// Of what a node logged, in the message of a failed test.
+const SHOWN_LINES: usize = 30;
 /// A service manager's pause before it starts a node again.
 const RESTART_AFTER: Duration = Duration::from_millis(100);
 
@@ -134,6 +136,12 @@ impl Node {
     pub(super) fn lines(&self) -> String {
         std::fs::read_to_string(self.data.join("lines")).unwrap()
     }
+
+    fn last_lines(&self) -> String {
+        let lines = self.lines();
+        let lines: Vec<&str> = lines.lines().collect();
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+    }
 }
 
 impl Drop for Node {
@@ -194,14 +202,17 @@ impl Cluster {
     /// The leader and the standby, once there is one of each.
     pub(super) fn roles(&self) -> (Arc<Node>, Arc<Node>) {
         let [a, b] = &self.nodes;
-        let mut roles = None;
-        wait("one node leads and the other waits", || {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
             let found =
                 [(a, b), (b, a)].into_iter().find(|(leader, other)| leader.leads() && other.is_standby());
-            roles = found.map(|(leader, other)| (leader.clone(), other.clone()));
-            roles.is_some()
-        });
-        roles.unwrap()
+            if let Some((leader, other)) = found {
+                return (leader.clone(), other.clone());
+            }
+            let logged = || self.nodes.each_ref().map(|node| node.last_lines()).join("\n---\n");
+            assert!(Instant::now() < deadline, "no leader with a standby:\n{}", logged());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
@@ -229,7 +240,7 @@ fn balance(nodes: [(SocketAddr, SocketAddr); 2], balancer: &Link, stop: &Arc<Ato
 pub(super) fn wait_for(node: &Node, what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < deadline, "no node {what}:\n{}", node.lines());
+        assert!(Instant::now() < deadline, "no node {what}:\n{}", node.last_lines());
         thread::sleep(Duration::from_millis(20));
     }
 }
