@@ -24,7 +24,7 @@ mod points;
 /// In the short and the long form, for each fault.
 const ROUNDS: (u64, u64) = (1, 10);
 /// In the short and the long form, of the leader alone.
-const KILLS: (u64, u64) = (3, 120);
+const KILLS: (u64, u64) = (3, 100);
 /// Longer than a lease, so that the other node takes over.
 const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(4);
 
@@ -179,7 +179,7 @@ async fn no_fault_loses_an_acknowledged_entry_or_makes_a_second_root() {
     campaign.end(&world.cluster).await;
 }
 
-/// The leader is killed at any moment of its life, in the long form more than a hundred times.
+/// The leader is killed at any moment of its life, in the long form a hundred times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_is_killed_again_and_again_loses_nothing() {
     let Some(world) = tokio::task::block_in_place(World::new) else { return };

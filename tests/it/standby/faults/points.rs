@@ -19,7 +19,7 @@ use crate::standby::link::{Moment, Stall};
 use crate::standby::referee::StopNode;
 
 /// In the short and the long form, for each point.
-const ROUNDS: (u64, u64) = (1, 10);
+const ROUNDS: (u64, u64) = (1, 5);
 const LEASE: Duration = Duration::from_secs(3);
 /// Gateways that send at once, and statements of each request: more than a log commits in one batch.
 const LARGE_REQUESTS: (u8, usize) = (8, 4_096);
