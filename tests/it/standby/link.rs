@@ -3,8 +3,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -24,9 +24,19 @@ pub(super) struct Link {
     target: Arc<Mutex<SocketAddr>>,
     requests_held: Arc<AtomicBool>,
     answers_held: Arc<AtomicBool>,
-    /// Both ends of each open connection.
-    open: Arc<Mutex<Vec<TcpStream>>>,
+    open: Arc<Mutex<Vec<Weak<Ends>>>>,
     trap: Arc<Mutex<Option<Trap>>>,
+}
+
+/// Both ends of a connection, the client's and the server's. They are closed once neither direction is read any more.
+struct Ends([TcpStream; 2]);
+
+impl Ends {
+    fn shut_down(&self) {
+        for end in &self.0 {
+            end.shutdown(Shutdown::Both).ok();
+        }
+    }
 }
 
 impl Link {
@@ -36,10 +46,10 @@ impl Link {
         let link = Self::over(listener.local_addr().unwrap().port(), target);
         let shared = link.clone();
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for client in listener.incoming().flatten() {
                 let target = *shared.target.lock();
                 let Ok(server) = TcpStream::connect_timeout(&target, CONNECT_PATIENCE) else { continue };
-                shared.join(&client, &server);
+                shared.join(Ends([client, server]));
             }
         });
         link
@@ -78,8 +88,8 @@ impl Link {
 
     /// Ends every connection; what is held is lost.
     pub(super) fn cut(&self) {
-        for end in self.open.lock().drain(..) {
-            end.shutdown(Shutdown::Both).ok();
+        for ends in self.open.lock().drain(..).filter_map(|ends| ends.upgrade()) {
+            ends.shut_down();
         }
     }
 
@@ -96,14 +106,19 @@ impl Link {
         *self.trap.lock() = Some(Trap { moment, pid });
     }
 
-    fn join(&self, client: &TcpStream, server: &TcpStream) {
-        self.open.lock().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+    fn join(&self, ends: Ends) {
+        let ends = Arc::new(ends);
+        let mut open = self.open.lock();
+        open.retain(|ends| ends.strong_count() > 0);
+        open.push(Arc::downgrade(&ends));
+        drop(open);
         let traffic = Arc::<Mutex<Traffic>>::default();
-        for (from, to, is_request) in [(client, server, true), (server, client, false)] {
-            let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-            let (link, traffic) = (self.clone(), traffic.clone());
+        for is_request in [true, false] {
+            let (link, traffic, ends) = (self.clone(), traffic.clone(), ends.clone());
             let held = if is_request { self.requests_held.clone() } else { self.answers_held.clone() };
             thread::spawn(move || {
+                let [client, server] = &ends.0;
+                let (mut from, mut to) = if is_request { (client, server) } else { (server, client) };
                 let mut buffer = [0; 65_536];
                 while let Ok(count @ 1..) = from.read(&mut buffer) {
                     let chunk = &buffer[..count];
@@ -118,8 +133,7 @@ impl Link {
                         break;
                     }
                 }
-                to.shutdown(Shutdown::Both).ok();
-                from.shutdown(Shutdown::Both).ok();
+                ends.shut_down();
             });
         }
     }
