@@ -2883,6 +2883,10 @@ pub struct ErasedRecords {
     /// The records that state it.
     #[prost(message, repeated, tag = "3")]
     pub entries: ::prost::alloc::vec::Vec<ErasureEntry>,
+    /// Objects with sealed content that the object store has not removed yet. Their keys are destroyed; the vault tries again until they
+    /// are gone.
+    #[prost(uint64, tag = "4")]
+    pub objects_left: u64,
 }
 impl ::prost::Name for ErasedRecords {
     const NAME: &'static str = "ErasedRecords";
