@@ -2,7 +2,7 @@
 //! a kill nor a stop loses anything.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,12 +28,6 @@ struct Logs {
 }
 
 impl Logs {
-    fn start(file: &Path, more: &[&str]) -> Self {
-        let mut command = vouchlog();
-        command.args(["serve", "--json", "--config"]).arg(file).args(more);
-        Self::spawn(command)
-    }
-
     fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -119,6 +113,10 @@ impl World {
     fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("several").tempdir().unwrap();
         let postgres = Postgres::programs().map(|bin| Postgres::start(&bin, folder.path(), free_port()));
+        Self::with(folder, postgres)
+    }
+
+    fn with(folder: tempfile::TempDir, postgres: Option<Postgres>) -> Self {
         if postgres.is_none() {
             eprintln!(
                 "all three logs are in directories: install PostgreSQL to have two of them in a database"
@@ -159,9 +157,15 @@ impl World {
         format!("http://127.0.0.1:{}", self.ports[log])
     }
 
+    fn command(&self) -> Command {
+        let mut command = vouchlog();
+        command.args(["serve", "--json", "--config"]).arg(self.file());
+        command.args(["--admin-listen", &format!("127.0.0.1:{}", self.operators), "--drain", "1s"]);
+        command
+    }
+
     fn start(&self) -> Logs {
-        let operators = format!("127.0.0.1:{}", self.operators);
-        Logs::start(&self.file(), &["--admin-listen", &operators, "--drain", "1s"])
+        Logs::spawn(self.command())
     }
 
     /// Starts all logs, and returns their keys.
@@ -433,6 +437,66 @@ async fn a_log_that_does_not_open_keeps_none_from_serving() {
     let work = Work::start(&world, 0, &keys[0], keys[1..].to_vec()).await;
     work.goes_on().await;
     check(&world.url(0), &keys[0], &work.end().await).await;
+    assert_eq!(logs.terminate(), Some(0));
+}
+
+/// The same command, in which a write beyond a limit of file size fails and does not kill.
+fn with_failing_writes(command: &Command) -> Command {
+    let mut outer = Command::new("sh");
+    outer.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args());
+    for (name, _) in command.get_envs() {
+        outer.env_remove(name);
+    }
+    outer.stdin(Stdio::null());
+    outer
+}
+
+/// A disk that refuses writes stops every log in a directory; each is opened again, in the same process, once it takes them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_in_directories_recover_without_a_restart() {
+    let world = World::with(tempfile::tempdir().unwrap(), None);
+    let mut logs = Logs::spawn(with_failing_writes(&world.command()));
+    let mut keys = [const { None }; 3];
+    for _ in NAMES {
+        let said = logs.opened();
+        let place = NAMES.iter().position(|name| said["log"] == *name).unwrap();
+        keys[place] = Some(said["log_vkey"].as_str().unwrap().parse().unwrap());
+    }
+    let keys = keys.map(Option::unwrap);
+    let all = start_all(&world, &keys).await;
+    for work in &all {
+        work.goes_on().await;
+    }
+    let limit = |to: &str| {
+        let pid = logs.child.id().to_string();
+        assert!(
+            Command::new("prlimit")
+                .args(["--pid", &pid, &format!("--fsize={to}:")])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    limit("1");
+    let mut failed: Vec<&str> = Vec::new();
+    while failed.len() < NAMES.len() {
+        let line = logs.line_with(&["the log failed; it is opened again"]);
+        let name = NAMES.into_iter().find(|name| line.contains(&format!("log{{log=\"{name}\"}}"))).unwrap();
+        if !failed.contains(&name) {
+            failed.push(name);
+        }
+    }
+    limit("unlimited");
+    for work in &all {
+        work.goes_on().await;
+    }
+    let mut acknowledged = Vec::new();
+    for work in all {
+        acknowledged.push(work.end().await);
+    }
+    for (place, key) in keys.iter().enumerate() {
+        check(&world.url(place), key, &acknowledged[place]).await;
+    }
     assert_eq!(logs.terminate(), Some(0));
 }
 

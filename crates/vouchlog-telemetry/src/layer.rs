@@ -337,7 +337,7 @@ mod tests {
     fn the_spans_of_one_log_of_several_have_its_name_and_it_is_no_span() {
         let (spans, _) = spans(9, || {
             let log = tracing::error_span!("log", log = "ai");
-            assert_eq!(log.metadata().map(|metadata| metadata.name()), Some(scope::NAME));
+            assert_eq!(log.metadata().map(tracing::Metadata::name), Some(scope::NAME));
             let request = log.in_scope(|| info_span!("request", trace_id = TRACE));
             request.in_scope(|| debug_span!("append").in_scope(|| ()));
             drop((request, log));

@@ -221,7 +221,7 @@ impl Args {
         member.serves(move || health.readiness());
         admin.of(server.share_metrics(member.sharing())).run(listener, ending).await;
         drop(reloading);
-        let poison = log.poison().reason().map(|reason| reason.to_string());
+        let poison = log.poison().reason().map(|reason| reason.as_ref().to_owned());
         member.close(log, end.is_poisoned()).await;
         if handover.is_done() {
             member.farewell(output, "The log was handed over to a standby.");
