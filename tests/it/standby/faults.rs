@@ -129,7 +129,7 @@ fn inflict(fault: Fault, postgres: &mut Postgres, leader: &Node, other: &Node) {
         wait("the other node takes over", || other.leads());
     };
     match fault {
-        Fault::Killed => leader.signal("KILL"),
+        Fault::Killed => kill(leader),
         Fault::Paused => {
             leader.signal("STOP");
             for_a_while();
@@ -160,6 +160,13 @@ fn inflict(fault: Fault, postgres: &mut Postgres, leader: &Node, other: &Node) {
     }
 }
 
+/// Kills a node. What it acknowledged before has arrived when this returns.
+fn kill(node: &Node) {
+    let pid = node.pid();
+    node.signal("KILL");
+    wait("the node is started again", || node.pid() != pid);
+}
+
 fn repeat(mut act: impl FnMut()) {
     for _ in 0..20 {
         act();
@@ -184,11 +191,11 @@ async fn no_fault_loses_an_acknowledged_entry_or_makes_a_second_root() {
 async fn a_leader_that_is_killed_again_and_again_loses_nothing() {
     let Some(world) = tokio::task::block_in_place(World::new) else { return };
     let mut campaign = Campaign::start(&world.cluster).await;
-    for kill in 0..rounds(KILLS) {
+    for round in 0..rounds(KILLS) {
         let killed = |leader: &Node, _: &Node| {
             // Spread over the time between two renewals, and over commits.
-            thread::sleep(Duration::from_millis(kill * 137 % 600));
-            leader.signal("KILL");
+            thread::sleep(Duration::from_millis(round * 137 % 600));
+            kill(leader);
         };
         campaign.round(&world.cluster, "kill -9 of the leader", Successor::Either, killed).await;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use object_store::memory::InMemory;
@@ -62,8 +63,12 @@ async fn an_s3_server_keeps_content() {
 async fn requests_that_fail_are_repeated_and_a_bucket_without_conditions_is_refused() {
     // Each first attempt fails in one of the ways that pass.
     let faults = [Fault::Busy, Fault::InProgress, Fault::LostAnswer, Fault::Hang];
-    let plan = move |number: u64, operation: Operation| match operation {
-        Operation::Create => (number % 2 == 0).then(|| faults[usize::try_from(number / 2).unwrap() % 4]),
+    let creates = AtomicUsize::new(0);
+    let plan = move |_: u64, operation: Operation| match operation {
+        Operation::Create => {
+            let create = creates.fetch_add(1, Ordering::Relaxed);
+            (create % 2 == 0).then(|| faults[create / 2 % 4])
+        }
         Operation::Swap | Operation::Read => None,
     };
     let contents = BucketContents::new(over(Faulty::new(plan)));
