@@ -143,7 +143,7 @@ async fn look_after(shared: Weak<Shared>) {
             Ok(_) => {}
             Err(VaultError::Closed) => return,
             Err(error) => {
-                tracing::warn!(%error, "the vault's objects were not looked after; this is tried again")
+                tracing::warn!(%error, "the vault's objects were not looked after; this is tried again");
             }
         }
         tokio::time::sleep(UPKEEP_PAUSE).await;

@@ -26,9 +26,9 @@ use vouchlog_stream::{DailyLimits, Enrolment, RetirementProof};
 use crate::clock::{random_bytes, system_clock};
 use crate::embedded::{Log, Tenancy};
 use crate::keys::{self, KeyFileError};
-use crate::open_error::OpenError;
 #[cfg(feature = "objects")]
 use crate::objects::Objects;
+use crate::open_error::OpenError;
 
 const LOG_KEY: &str = "log.key";
 const OPERATOR_KEY: &str = "operator.key";
