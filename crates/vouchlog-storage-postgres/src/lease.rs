@@ -185,15 +185,17 @@ pub(crate) async fn keep(database: Database, lease: Arc<Lease>, log: i32, holder
                 }
                 lease.renewed(sent, resign);
             }
-            Ok(Ok(None)) => return lease.lose("another process has taken over the log"),
+            Ok(Ok(None)) => {
+                return lease.lose("its lease was given up, or another process has taken over the log");
+            }
             Ok(Err(error)) => lease.not_renewed(words(&error)),
             Err(_) => lease.not_renewed("PostgreSQL did not respond within 1 s".into()),
         }
     }
 }
 
-/// Renews once, and writes what standbys are to see. Whether the holder is asked to resign; none if the lease is another's. The connection is
-/// kept only if it works.
+/// Renews once, and writes what standbys are to see. Whether the holder is asked to resign; none if the lease is another's, or was given up.
+/// The connection is kept only if it works.
 async fn renew(
     database: &Database,
     kept: &mut Option<PgConnection>,
@@ -211,15 +213,17 @@ async fn renew(
             connection
         }
     };
+    // A lease that was given up stays so: this may arrive after the word of the same holder that gives it up.
     let renewal = match shown {
         None => sqlx::query(
-            "UPDATE vouchlog_lease SET renewed = clock_timestamp() WHERE log = $1 AND holder = $2 RETURNING resign",
+            "UPDATE vouchlog_lease SET renewed = clock_timestamp()
+             WHERE log = $1 AND holder = $2 AND renewed IS NOT NULL RETURNING resign",
         )
         .bind(log)
         .bind(&holder.id[..]),
         Some((signed, published)) => sqlx::query(
             "UPDATE vouchlog_lease SET renewed = clock_timestamp(), signed = $3, published = $4
-             WHERE log = $1 AND holder = $2 RETURNING resign",
+             WHERE log = $1 AND holder = $2 AND renewed IS NOT NULL RETURNING resign",
         )
         .bind(log)
         .bind(&holder.id[..])

@@ -98,6 +98,19 @@ fn an_idle_leader_that_was_deposed_notices() {
     wait_until("the first one notices", || matches!(first.tenure(), Tenure::Lost(_)));
 }
 
+/// A renewal may reach the database after the word that gives the lease up, when a process ends.
+#[test]
+fn a_lease_that_was_given_up_is_not_renewed() {
+    let Some(place) = Place::new() else { return };
+    let store = place.open();
+    let log = place.log();
+    place.server.sql(&format!("UPDATE vouchlog_lease SET renewed = NULL WHERE log = {log}"));
+    wait_until("its holder notices", || matches!(store.tenure(), Tenure::Lost(_)));
+    let given_up =
+        format!("SELECT count(*)::bigint FROM vouchlog_lease WHERE log = {log} AND renewed IS NULL");
+    assert_eq!(place.server.number(&given_up), Some(1));
+}
+
 /// Renewals that do not get through end the tenure before the lease itself runs out; when they do again, it is held again.
 #[test]
 fn a_tenure_lapses_without_renewal_and_comes_back() {
