@@ -67,9 +67,9 @@ async fn requests_that_fail_are_repeated_and_a_bucket_without_conditions_is_refu
     let plan = move |_: u64, operation: Operation| match operation {
         Operation::Create => {
             let create = creates.fetch_add(1, Ordering::Relaxed);
-            (create % 2 == 0).then(|| faults[create / 2 % 4])
+            create.is_multiple_of(2).then(|| faults[create / 2 % 4])
         }
-        Operation::Swap | Operation::Read => None,
+        Operation::Swap | Operation::Read | Operation::Delete => None,
     };
     let contents = BucketContents::new(over(Faulty::new(plan)));
     for number in 0..8 {
@@ -79,7 +79,7 @@ async fn requests_that_fail_are_repeated_and_a_bucket_without_conditions_is_refu
     }
     let unconditional = Faulty::new(|_, operation| match operation {
         Operation::Create | Operation::Swap => Some(Fault::Unconditional),
-        Operation::Read => None,
+        Operation::Read | Operation::Delete => None,
     });
     let refused = BucketContents::new(over(unconditional)).check().await.unwrap_err();
     assert!(matches!(refused, StoreError::ForeignObjects(_)), "{refused:?}");

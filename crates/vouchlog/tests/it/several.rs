@@ -44,7 +44,7 @@ async fn two_logs_in_one_program_are_apart() {
         urls.push(format!("http://{}", listener.local_addr().unwrap()));
         let (server, mut stopped) = (log.server(ServerConfig::default()), stop.subscribe());
         serving.push(tokio::spawn(async move {
-            server.run(listener, async { drop(stopped.changed().await) }).await
+            server.run(listener, async { drop(stopped.changed().await) }).await;
         }));
     }
     assert_ne!(logs[0].sequenced().size(), logs[1].sequenced().size());
