@@ -139,7 +139,7 @@ fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
     };
     let mut used = BTreeSet::new();
     rebuilt(tables, &left, &mut reading, &mut used);
-    for (field, names) in &tables.merged.fields {
+    for (field, names) in tables.named_in(&left) {
         if is_of(role, field) {
             named(tables, field, names, &left, &mut reading, &mut used);
         }

@@ -1,6 +1,6 @@
 //! Alias tables: which names stand for which field. They are data, so that the digest of each can be logged as configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -77,17 +77,38 @@ pub(super) struct Table {
 /// A dialect's own table before the common one.
 pub(super) struct Tables {
     pub(super) merged: Table,
+    /// Fields that an attribute may stand for, by its name.
+    fields_by_name: HashMap<String, Vec<String>>,
 }
 
 impl Tables {
+    fn new(merged: Table) -> Self {
+        let mut fields_by_name: HashMap<String, Vec<String>> = HashMap::new();
+        for (field, names) in &merged.fields {
+            for name in names {
+                fields_by_name.entry(name.clone()).or_default().push(field.clone());
+            }
+        }
+        Self { merged, fields_by_name }
+    }
+
+    fn fields_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields_by_name.get(name).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Fields of which a name is among the attributes, in their order, each with all its names. Of hundreds an item has some ten.
+    pub(super) fn named_in(&self, attributes: &Attributes) -> impl Iterator<Item = (&str, &[String])> {
+        let fields: BTreeSet<&str> = attributes.keys().flat_map(|name| self.fields_of(name)).collect();
+        fields.into_iter().map(|field| (field, self.merged.fields[field].as_slice()))
+    }
+
     pub(super) fn repeats(&self, name: &str) -> bool {
         self.merged.repeats.iter().any(|pattern| fits(pattern, name))
     }
 
     /// Whether an attribute holds messages.
     pub(super) fn is_content(&self, name: &str) -> bool {
-        let fields = self.merged.fields.iter().filter(|(field, _)| field.starts_with("content."));
-        fields.into_iter().any(|(_, names)| names.iter().any(|known| known == name))
+        self.fields_of(name).any(|field| field.starts_with("content."))
     }
 
     /// Whether any name of a field is among the attributes.
@@ -152,7 +173,7 @@ fn merge(dialect: Dialect) -> Tables {
     merged.expand.extend(common.expand);
     merged.repeats.extend(common.repeats);
     merged.omitted.extend(common.omitted);
-    Tables { merged }
+    Tables::new(merged)
 }
 
 fn parse(file: &TableFile) -> Table {
