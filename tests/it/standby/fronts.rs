@@ -273,6 +273,29 @@ fn release(world: &World) {
     world.postgres.sql("UPDATE vouchlog_lease SET renewed = NULL");
 }
 
+/// A reader has its checkpoint from one node and the tiles from another one: what that one has not read yet is not missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_denies_nothing_that_the_leader_has_shown() {
+    let Some(world) = World::new() else { return };
+    let (leader, standby) = (Node::start(&world, "a", &[]), Node::start(&world, "b", &[]));
+    let (log, away) = (leader.log(), standby.log());
+    let mut gateway = TestGateway::open(&log, 11).await.unwrap();
+    for round in 0..20 {
+        let added = statements(5, round);
+        verify(&log.append(gateway.request(added.clone(), T + round)).await.unwrap(), &added);
+        let size = newest(&log).await.size;
+        let last = TileId { level: 0, index: (size.get() - 1) / 256 };
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = away.tile(last, last.width_at(size)).await {
+            assert!(error.is_transient() && Instant::now() < deadline, "round {round}: {error:?}");
+        }
+    }
+    let beyond = TileId { level: 0, index: 1_000 };
+    for missing in [away.tile(beyond, 1).await, away.entry_bundle(beyond.index, 1).await] {
+        assert_eq!(missing.unwrap_err().kind, ErrorKind::NotFound, "what is in no checkpoint is missing");
+    }
+}
+
 /// Without a leader nothing is acknowledged, and nothing is lost once there is one. Two standbys do not forward to each other, whatever the
 /// lease names and whoever asks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

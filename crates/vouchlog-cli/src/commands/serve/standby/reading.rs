@@ -9,8 +9,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use vouchlog::postgres::{Replica, ReplicaError};
-use vouchlog::{Error, LogReader, PrunedNotice, StoreError, TreeSize, Watch};
-use vouchlog_merkle::TileId;
+use vouchlog::{Error, ErrorKind, LogReader, PrunedNotice, StoreError, TreeSize, Watch};
+use vouchlog_merkle::{TileId, TilePath};
 use vouchlog_note::{Checkpoint, UnverifiedNote};
 
 use super::metrics::StandbyMetrics;
@@ -250,11 +250,33 @@ impl Reads {
     }
 
     pub(super) async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes, Error> {
-        self.replica().await?.tile(tile, width).await
+        self.find(TilePath::Hashes { tile, width }).await
     }
 
     pub(super) async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes, Error> {
-        self.replica().await?.entry_bundle(bundle, width).await
+        self.find(TilePath::Entries { index: bundle, width }).await
+    }
+
+    /// Reads what a reader may know from another node's checkpoint. What is not here yet is said to be missing only if a look at the store that
+    /// began later found no more entries than are served: an auditor would take it for a loss.
+    async fn find(&self, path: TilePath) -> Result<Bytes, Error> {
+        let is_missing = |error: &Error| error.kind == ErrorKind::NotFound;
+        let replica = self.replica().await?;
+        let missing = match read(replica, path).await {
+            Err(error) if is_missing(&error) => error,
+            other => return other,
+        };
+        // The one that is under way may have begun earlier.
+        let before = self.0.looks.borrow().number;
+        self.0.offered.send_modify(|_| {});
+        let look = self.look(|look| look.number >= before + 2).await;
+        match read(replica, path).await {
+            Err(error) if is_missing(&error) => match look {
+                Some(look) if look.served >= look.committed => Err(missing),
+                _ => Err(Error::unavailable("this node has not caught up with the leader: retry")),
+            },
+            other => other,
+        }
     }
 
     pub(super) async fn pruned(&self) -> Result<Option<PrunedNotice>, Error> {
@@ -267,6 +289,13 @@ impl Reads {
 
     pub(super) async fn sequenced_checkpoint(&self) -> Result<String, Error> {
         self.replica().await?.sequenced_checkpoint().await
+    }
+}
+
+async fn read(replica: &Replica, path: TilePath) -> Result<Bytes, Error> {
+    match path {
+        TilePath::Hashes { tile, width } => replica.tile(tile, width).await,
+        TilePath::Entries { index, width } => replica.entry_bundle(index, width).await,
     }
 }
 
