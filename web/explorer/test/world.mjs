@@ -110,6 +110,19 @@ export async function copyLog(url, folder) {
   return size;
 }
 
+/** A server that does not end in order within so many milliseconds is killed. */
+const PATIENCE = 20_000;
+
+/** Ends a server; resolves once it has ended. */
+async function ended(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  const late = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+  await exit;
+  clearTimeout(late);
+}
+
 export class World {
   constructor(program) {
     this.program = program;
@@ -150,7 +163,7 @@ export class World {
     try {
       return await this.build();
     } catch (error) {
-      this.stop();
+      await this.stop();
       throw error;
     }
   }
@@ -209,9 +222,9 @@ export class World {
     this.run("submit", "--log", this.log.url, "--log-vkey", this.vkey, "--gateway-key", `${gateway}.key`, "--state", `state-${gateway}`, "--receipts", "receipts", ...files);
   }
 
-  stop() {
-    this.running.forEach((child) => child.kill("SIGTERM"));
-    // The servers are still ending, and write meanwhile.
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  /** Ends the servers, and removes their files once they write no more. */
+  async stop() {
+    await Promise.all(this.running.map(ended));
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
