@@ -5,9 +5,9 @@ use std::time::Duration;
 /// How long a caller waits for a signature that is made elsewhere, or for a key that is wrapped there. Key services answer in milliseconds, tokens within a second.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a signer that is no longer needed waits until its place is closed. A token closes a session in microseconds; one that hangs
-/// must not hold up the end of a process.
-pub(crate) const CLOSING: Duration = Duration::from_secs(1);
+/// How long a signer that is no longer needed waits until its place is closed. A token closes a session in microseconds, on a
+/// machine whose processors or disks are busy in seconds; one that hangs must not hold up the end of a process.
+pub(crate) const CLOSING: Duration = Duration::from_secs(5);
 
 /// Callers of one key that may wait for it: a witness signs with as many threads as it has processors.
 pub(crate) const MAX_WAITING: usize = 256;
