@@ -257,8 +257,8 @@ impl Reads {
         self.find(TilePath::Entries { index: bundle, width }).await
     }
 
-    /// Reads what a reader may know from another node's checkpoint. What is not here yet is said to be missing only if a look at the store that
-    /// began later found no more entries than are served: an auditor would take it for a loss.
+    /// Reads what a reader may know from another node's checkpoint. It is denied only if a look at the store that began later finds no entries
+    /// there, since what was shown was committed before: an auditor would take it for a loss.
     async fn find(&self, path: TilePath) -> Result<Bytes, Error> {
         let is_missing = |error: &Error| error.kind == ErrorKind::NotFound;
         let replica = self.replica().await?;
@@ -272,7 +272,7 @@ impl Reads {
         let look = self.look(|look| look.number >= before + 2).await;
         match read(replica, path).await {
             Err(error) if is_missing(&error) => match look {
-                Some(look) if look.served >= look.committed => Err(missing),
+                Some(look) if !is_within(path, TreeSize::new(look.committed)) => Err(missing),
                 _ => Err(Error::unavailable("this node has not caught up with the leader: retry")),
             },
             other => other,
@@ -290,6 +290,15 @@ impl Reads {
     pub(super) async fn sequenced_checkpoint(&self) -> Result<String, Error> {
         self.replica().await?.sequenced_checkpoint().await
     }
+}
+
+/// Whether a tree of this size has so much of a tile.
+fn is_within(path: TilePath, size: TreeSize) -> bool {
+    let (tile, width) = match path {
+        TilePath::Hashes { tile, width } => (tile, width),
+        TilePath::Entries { index, width } => (TileId { level: 0, index }, width),
+    };
+    tile.width_at(size) >= width
 }
 
 async fn read(replica: &Replica, path: TilePath) -> Result<Bytes, Error> {
