@@ -32,7 +32,7 @@ const MAX_RACES: u32 = 5;
 const FOLDER: u64 = 1000;
 /// Deletions in flight at once.
 const DELETIONS_IN_FLIGHT: usize = 16;
-/// The time for one folder. What is not deleted by then is deleted later.
+/// How long the deletions of one folder may take. The next step repeats those that did not finish.
 pub(crate) const FOLDER_PATIENCE: Duration = Duration::from_secs(300);
 const WIDTH: u64 = TILE_WIDTH as u64;
 

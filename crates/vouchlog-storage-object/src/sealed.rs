@@ -153,9 +153,9 @@ impl ObjectSealed {
 
     /// Why an object is not there: the leader may have given it up since this process looked.
     fn missing<T>(&self, part: Part) -> Result<T, StoreError> {
-        if let Part::Bundle(bundle) = part {
+        if let Part::Bundle(_) = part {
             self.read_record()?;
-            self.check_kept(bundle)?;
+            self.check_kept(part)?;
         }
         Err(missing(&self.bucket, part))
     }
@@ -167,13 +167,9 @@ impl ObjectSealed {
         Ok(record)
     }
 
-    fn check_kept(&self, bundle: u64) -> Result<(), StoreError> {
-        self.record.read().as_ref().map_or(Ok(()), |record| record.pruned.check_kept(bundle))
-    }
-
     /// A bundle and its tile, which must agree: what is served is what the tree covers.
     fn pair(&self, bundle: u64) -> Result<(Bytes, Bytes), StoreError> {
-        self.check_kept(bundle)?;
+        self.check_kept(Part::Bundle(bundle))?;
         let id = TileId { level: 0, index: bundle };
         let bucket = self.bucket.clone();
         let (bytes, tile) = self.driver.run(self.bucket.pace().read, async move {
@@ -277,7 +273,7 @@ impl Sealed for ObjectSealed {
     }
 
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
-        self.check_kept(bundle)?;
+        self.check_kept(Part::Bundle(bundle))?;
         match self.cached(Part::Bundle(bundle)) {
             Some(bytes) => Ok(bytes),
             None => self.pair(bundle).map(|(bytes, _)| bytes),
@@ -290,9 +286,7 @@ impl Sealed for ObjectSealed {
     }
 
     fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
-        if let Part::Bundle(bundle) = part {
-            self.check_kept(bundle)?;
-        }
+        self.check_kept(part)?;
         self.read(part)
     }
 
@@ -303,9 +297,7 @@ impl Sealed for ObjectSealed {
 
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
         // What was given up does not come back.
-        if let Part::Bundle(bundle) = part {
-            self.check_kept(bundle)?;
-        }
+        self.check_kept(part)?;
         let (bucket, bytes) = (self.bucket.clone(), bytes.clone());
         {
             let mut verified = self.verified.lock();

@@ -99,10 +99,6 @@ impl PostgresSealed {
         Ok(Record { text, pruned, sealed: unsigned(sealed, "the sealed size")? })
     }
 
-    fn check_kept(&self, bundle: u64) -> Result<(), StoreError> {
-        self.pruned.read().as_ref().map_or(Ok(()), |pruned| pruned.check_kept(bundle))
-    }
-
     /// This process's claim.
     ///
     /// # Errors
@@ -156,9 +152,9 @@ impl PostgresSealed {
 
     /// Why an object is not there: the leader may have given it up since this process looked.
     fn missing<T>(&self, part: Part) -> Result<T, StoreError> {
-        if let Part::Bundle(bundle) = part {
+        if let Part::Bundle(_) = part {
             self.read_record()?;
-            self.check_kept(bundle)?;
+            self.check_kept(part)?;
         }
         Err(StoreError::Damaged(format!("{part} is missing in the database")))
     }
@@ -196,8 +192,8 @@ impl Sealed for PostgresSealed {
 
     /// What is read from the database is compared with the tile over it.
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
-        self.check_kept(bundle)?;
         let part = Part::Bundle(bundle);
+        self.check_kept(part)?;
         if let Some(bytes) = self.cache.lock().get(&part) {
             return Ok(bytes.clone());
         }
@@ -217,9 +213,7 @@ impl Sealed for PostgresSealed {
     }
 
     fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
-        if let Part::Bundle(bundle) = part {
-            self.check_kept(bundle)?;
-        }
+        self.check_kept(part)?;
         self.fetch(part)
     }
 
@@ -231,9 +225,7 @@ impl Sealed for PostgresSealed {
 
     fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
         // What was given up does not come back.
-        if let Part::Bundle(bundle) = part {
-            self.check_kept(bundle)?;
-        }
+        self.check_kept(part)?;
         let (level, index) = key(part);
         self.write(vec![(level, index, bytes.clone())], true)?;
         self.cache.lock().remove(&part);

@@ -154,7 +154,7 @@ impl Segments {
     }
 
     pub(crate) fn read_bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
-        self.check_not_removed(bundle)?;
+        self.check_kept(Part::Bundle(bundle))?;
         if let Some(kept) = self.read_kept(bundle)? {
             return Ok(kept);
         }

@@ -113,6 +113,17 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// Refuses a bundle that was given up: it is neither read nor put back.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] if it was.
+    fn check_kept(&self, part: Part) -> Result<(), StoreError> {
+        match (part, self.pruned()) {
+            (Part::Bundle(bundle), Some(pruned)) => pruned.check_kept(bundle),
+            _ => Ok(()),
+        }
+    }
+
     /// The entries that were given up, as it is recorded now: another process may have given up more.
     fn reread_pruned(&self) -> Result<Option<Arc<Pruned>>, StoreError> {
         Ok(self.pruned())

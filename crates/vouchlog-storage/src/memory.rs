@@ -209,10 +209,10 @@ impl Store for MemoryStore {
 
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
         self.read_fault()?;
-        match &self.disk.lock().pruned {
-            Some(pruned) if pruned.has_removed(bundle) => Err(StoreError::Pruned(pruned.minimum())),
-            _ => Ok(self.bundles.read().get(&bundle).cloned()),
+        if let Some(pruned) = &self.disk.lock().pruned {
+            pruned.check_kept(bundle)?;
         }
+        Ok(self.bundles.read().get(&bundle).cloned())
     }
 
     /// What is full; this store seals only when it is closed.

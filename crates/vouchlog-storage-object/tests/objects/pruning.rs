@@ -200,7 +200,7 @@ fn what_was_not_deleted_is_deleted_by_the_next_process() {
     assert_eq!(bundles(&faulty.objects()).len(), 6);
 }
 
-/// A race for the record: whoever writes first decides, and the other sees it.
+/// Two processes write the record at once: the first one decides, and the second one learns of it.
 #[test]
 fn a_record_is_never_overwritten_unread() {
     let faulty = Faulty::new(|_, _| None);

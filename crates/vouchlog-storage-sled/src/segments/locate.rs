@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use vouchlog_merkle::TileId;
-use vouchlog_storage::{FileRange, Part, StoreError};
+use vouchlog_storage::{FileRange, Part, Sealed as _, StoreError};
 
 use super::{
     MAX_BUNDLE_BYTES, PER_SEGMENT, SLOT_BYTES, Segments, TILE_BYTES, bundle_length, encode_slot,
@@ -147,7 +147,7 @@ impl Segments {
         if bundle_length(bytes) != Some(bytes.len()) {
             return Err(StoreError::Damaged("a bundle of another length replaces nothing".into()));
         }
-        self.check_not_removed(bundle)?;
+        self.check_kept(Part::Bundle(bundle))?;
         if self.is_compact(bundle) {
             return Err(StoreError::Io(format!(
                 "entry bundle {bundle} lies in a pruned segment, in which none is replaced"

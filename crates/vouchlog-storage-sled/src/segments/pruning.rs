@@ -58,14 +58,6 @@ impl Segments {
         self.pruned.read().as_ref().is_some_and(|pruned| pruned.has_removed(bundle))
     }
 
-    /// The error of reading a bundle that was given up.
-    pub(super) fn check_not_removed(&self, bundle: u64) -> Result<(), StoreError> {
-        match self.pruned.read().as_ref() {
-            Some(pruned) if pruned.has_removed(bundle) => Err(StoreError::Pruned(pruned.minimum())),
-            _ => Ok(()),
-        }
-    }
-
     /// Gives up entries. Once this has begun, every later start goes on with it.
     pub(super) fn give_up(&self, pruned: &Pruned) -> Result<(), StoreError> {
         let sealed = self.next.lock().bundle * WIDTH;

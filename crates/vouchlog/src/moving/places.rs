@@ -140,13 +140,7 @@ impl Place {
                 sealed.map(|sealed| sealed.pruned())
             }
             (Self::Directory(dir), None) => SledStore::pruned_entries(dir),
-            (Self::Postgres(postgres), None) => {
-                let database = postgres.database();
-                pg::find_log(database, Some(&seen.origin)).and_then(|found| {
-                    let sealed = found.map(|log| pg::open_sealed(database, &log)).transpose()?;
-                    Ok(sealed.and_then(|sealed| sealed.pruned()))
-                })
-            }
+            (Self::Postgres(postgres), None) => postgres.pruned(&seen.origin),
         };
         Ok(gone.map_err(MoveError::Source)?.map(|gone| gone.minimum()))
     }
