@@ -213,8 +213,8 @@ impl Vault {
             .map(|object| async move {
                 let CheckedObject { n, record, key, name, length } = object;
                 match self.open_object(record, key, *name, *length).await {
-                    Err(VaultError::Damaged(what)) if !self.is_erased(*n).await? => Ok(Some(what)),
-                    Ok(_) | Err(VaultError::Damaged(_)) => Ok(None),
+                    Err(VaultError::LostContent(what)) if !self.is_erased(*n).await? => Ok(Some(what)),
+                    Ok(_) | Err(VaultError::LostContent(_)) => Ok(None),
                     Err(error) => Err(error),
                 }
             })

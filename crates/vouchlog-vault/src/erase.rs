@@ -211,7 +211,7 @@ impl Vault {
                     update.execute(&mut *tx).await?;
                     db.commit(tx).await?;
                 }
-                // Nothing can read them any more: what is not removed now is removed later.
+                // Their keys are destroyed, so objects that cannot be removed now may wait.
                 if let Err(error) = Box::pin(self.remove_objects(erasure_record)).await {
                     tracing::warn!(%error, "objects of erased records are not removed yet; this is tried again");
                 }

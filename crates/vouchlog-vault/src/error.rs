@@ -137,6 +137,9 @@ pub enum VaultError {
     /// What is stored is not what was written, or its key is gone. Names the database.
     #[error("the vault is damaged: {0}")]
     Damaged(String),
+    /// The object with a record's content is missing, or is not what was written; the database is sound. Names the record and the object.
+    #[error("the vault is damaged: {0}")]
+    LostContent(String),
     /// The content is in an object store, and the vault was opened without it. Names the store.
     #[error(
         "content of this vault is in the object store {0}, and the vault was opened without it: give --objects {0}"
@@ -211,6 +214,9 @@ impl From<sqlx::Error> for VaultError {
 pub(crate) fn named(error: VaultError, place: &str) -> VaultError {
     match error {
         VaultError::Damaged(what) if !what.contains(place) => VaultError::Damaged(format!("{place}: {what}")),
+        VaultError::LostContent(what) if !what.contains(place) => {
+            VaultError::LostContent(format!("{place}: {what}"))
+        }
         VaultError::Database(what) if !what.contains(place) => {
             VaultError::Database(format!("{place}: {what}"))
         }

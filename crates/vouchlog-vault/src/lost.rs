@@ -67,7 +67,7 @@ impl Vault {
         for part in ["metadata", "content"] {
             match self.unseal(&row.id, part).await {
                 Ok(_) => {}
-                Err(VaultError::Damaged(problem)) => {
+                Err(VaultError::Damaged(problem) | VaultError::LostContent(problem)) => {
                     // PostgreSQL: keys that an erasure has just destroyed open nothing either.
                     let is_erased = self.row(access, &row.id).await?.erased.is_some();
                     return Ok((!is_erased).then_some(problem));

@@ -125,7 +125,7 @@ impl Objects {
             Ok(None) => {
                 self.counts.missing.inc();
                 let (url, path) = (self.url(), name.path());
-                Err(VaultError::damaged(format!(
+                Err(VaultError::LostContent(format!(
                     "the content of record {id} is missing: there is no object {url}/{path}"
                 )))
             }
@@ -137,7 +137,7 @@ impl Objects {
     pub(crate) fn altered(&self, id: &RecordId, name: ObjectName) -> VaultError {
         self.counts.altered.inc();
         let (url, path) = (self.url(), name.path());
-        VaultError::damaged(format!(
+        VaultError::LostContent(format!(
             "the content of record {id} was altered: the object {url}/{path} is not what was written"
         ))
     }

@@ -231,7 +231,7 @@ impl Vault {
             SealedContent::Here(bytes) => open_part(&key, id, part, &bytes),
             SealedContent::Object(name, length) => match self.open_object(id, &key, name, length).await {
                 // An erasure may have finished meanwhile.
-                Err(VaultError::Damaged(_)) if self.is_erased(n).await? => {
+                Err(VaultError::LostContent(_)) if self.is_erased(n).await? => {
                     Err(VaultError::Erased(id.clone()))
                 }
                 opened => opened,

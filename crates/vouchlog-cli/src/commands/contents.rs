@@ -1,13 +1,9 @@
 //! The flag of commands that open a vault whose content is in an object store.
 
-use std::sync::Arc;
-
-use vouchlog::objects::ObjectUrl;
-use vouchlog_storage_object::{Bucket, BucketContents};
+use vouchlog::objects::Objects;
 use vouchlog_vault::ObjectMetrics;
 
-use super::objects::refused;
-use crate::connections;
+use super::objects;
 
 /// Where the long content of a vault's records is.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -21,12 +17,8 @@ pub(super) struct ContentArgs {
 
 impl ContentArgs {
     /// The object store, if one is named. Nothing is sent yet.
-    pub(super) fn open(&self) -> anyhow::Result<Option<Arc<BucketContents>>> {
-        let Some(url) = &self.objects else { return Ok(None) };
-        let url: ObjectUrl = url.parse().map_err(|error| refused(&format!("{error}")))?;
-        let bucket =
-            Bucket::open(&url, &connections::security()).map_err(|error| refused(&error.to_string()))?;
-        Ok(Some(Arc::new(BucketContents::new(bucket))))
+    pub(super) fn open(&self) -> anyhow::Result<Option<Objects>> {
+        self.objects.as_deref().map(objects::open).transpose()
     }
 
     pub(super) fn metrics(&self) -> &ObjectMetrics {

@@ -111,9 +111,9 @@ impl VaultArgs {
     }
 
     async fn enter(&self, vault: Vault) -> anyhow::Result<(Vault, Access)> {
-        if let Some(store) = self.objects.open()? {
+        if let Some(objects) = self.objects.open()? {
             let metrics = self.objects.metrics().clone();
-            vault.use_objects(store, metrics).await.map_err(advise_vault)?;
+            objects.keep_content_of(&vault, metrics).await.map_err(advise_vault)?;
         }
         let access = match self.token()? {
             None => vault.owner().await,
@@ -303,9 +303,7 @@ pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
         VaultError::Key(KeyError::NotUnwrapped { .. }) => {
             "no other key was made. Check the token and its PIN, or the key of the key service and the right to decrypt with it. Only the key that wrapped the vault's key can unwrap it"
         }
-        VaultError::Damaged(what)
-            if what.starts_with("the content of record ") || what.contains(": the content of record ") =>
-        {
+        VaultError::LostContent(_) => {
             "restore the object from a backup of the object store. Everything else of the record can be read"
         }
         VaultError::ForeignObjects(_) => {

@@ -24,10 +24,8 @@ pub(super) struct ObjectsArgs {
 
 impl ObjectsArgs {
     pub(super) fn open(&self) -> anyhow::Result<Option<Objects>> {
-        let Some(url) = &self.objects else { return Ok(None) };
-        let opened =
-            Objects::open(url, &connections::security()).map_err(|error| refused(&error.to_string()))?;
-        Ok(Some(opened.publish_every(self.objects_interval)))
+        let opened = self.objects.as_deref().map(open).transpose()?;
+        Ok(opened.map(|objects| objects.publish_every(self.objects_interval)))
     }
 
     pub(super) fn url(&self) -> Option<&str> {
@@ -38,6 +36,11 @@ impl ObjectsArgs {
     pub(super) fn line(&self) -> String {
         self.objects.as_ref().map_or_else(String::new, |url| format!("  sealed part    {url}\n"))
     }
+}
+
+/// The object store at this URL. Nothing is sent yet.
+pub(super) fn open(url: &str) -> anyhow::Result<Objects> {
+    Objects::open(url, &connections::security()).map_err(|error| refused(&error.to_string()))
 }
 
 /// An object store that cannot be used.
