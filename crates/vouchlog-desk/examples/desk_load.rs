@@ -6,21 +6,24 @@
 //! does it: sessions of ten and one of 300, 500 people, 40 agents, 30 tools; each thousandth record has no initiator, and each
 //! hundredth was denied. Nothing is sent to a log.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use vouchlog_api::{AnySubmitter, Error, StreamOwner, StreamSigner, Submitter};
+use vouchlog_api::AnySubmitter;
 use vouchlog_desk::{
     Ask, CountFindings, Desk, DeskError, Export, ExportFormat, FacetValue, FindRecords, ListDisclosures,
     ListFindings, ListIdentities, ListSessions, LocalDesk, OpenSession, ShowIdentity, whole_session,
 };
 use vouchlog_note::{KeyName, SignatureType, SigningKey};
 use vouchlog_record::{Record, RecordId};
-use vouchlog_stream::{Digest, Statement, StreamId};
 use vouchlog_vault::{Access, Query, Recorder, RecorderConfig, Vault, VaultKeySource};
+
+#[path = "../src/serve/tests/nowhere.rs"]
+mod nowhere;
+
+use nowhere::Nowhere;
 
 /// Records of one call to the recorder.
 const BATCH: usize = 512;
@@ -33,36 +36,6 @@ const READINGS: usize = 500;
 
 const TEMPLATE: &str = include_str!("../../vouchlog-record/testdata/record-complete.json");
 const EARLIER: &str = include_str!("../../vouchlog-record/testdata/earlier.json");
-
-/// Takes every statement, and sends none.
-struct Nowhere(Arc<SigningKey>);
-
-impl Submitter for Nowhere {
-    async fn signer(&self) -> vouchlog_api::Result<StreamSigner> {
-        let stream = StreamId::new(1).ok_or_else(|| Error::internal("a stream"))?;
-        Ok(StreamSigner { stream, key: Arc::clone(&self.0) })
-    }
-
-    async fn submit(&self, _: Vec<Statement>) -> vouchlog_api::Result<()> {
-        Ok(())
-    }
-
-    async fn flush(&self) -> vouchlog_api::Result<()> {
-        Ok(())
-    }
-
-    async fn pending(&self, digests: Vec<Digest>) -> vouchlog_api::Result<HashSet<Digest>> {
-        Ok(digests.into_iter().collect())
-    }
-
-    async fn owner(&self, _: StreamId) -> vouchlog_api::Result<StreamOwner> {
-        Ok(StreamOwner::Own)
-    }
-
-    async fn look_up(&self, statements: Vec<Statement>) -> vouchlog_api::Result<Vec<Statement>> {
-        Ok(statements)
-    }
-}
 
 fn random() -> [u8; 16] {
     let mut bytes = [0; 16];

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use vouchlog_api::Error;
 use vouchlog_proto::vault::v1;
 
+use super::service::noted;
 use crate::ask::Ask;
 use crate::cases::{AddToCase, CloseCase, ListCases, NoteCase, OpenCase, ShowCase};
 use crate::decisions::{DecideFindings, ListDecisions};
@@ -113,6 +114,6 @@ pub(super) fn reply_of<A: Rpc>(answer: &A::Answer) -> Result<A::Reply, Error> {
             column = error.column(),
             "an answer does not fit its message"
         );
-        Error::internal("internal error: the operator finds the details in the server's log")
+        noted()
     })
 }

@@ -83,7 +83,7 @@ impl Service {
         };
         carried_out.await.map_err(|_| {
             tracing::error!("a call of the vault panicked");
-            Error::internal("internal error: the operator finds the details in the server's log")
+            noted()
         })?
     }
 
@@ -176,11 +176,16 @@ fn failed(error: VaultError) -> CallerError {
     CallerError::Failed(Error::from(&DeskError::from(error)))
 }
 
+/// What a caller is told of a fault of ours, which is in the server's log.
+pub(super) fn noted() -> Error {
+    Error::internal("internal error: the operator finds the details in the server's log")
+}
+
 fn busy(why: &str) -> Error {
     Error::new(ErrorKind::Overloaded { retry_after: TURN_PATIENCE }, why)
 }
 
-/// A token of the vault, if the request has one. What is not plainly one is left to those who judge other tokens.
+/// A token of the vault, if the request has one. Everything else is checked as a token of the access file.
 fn vault_token(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };

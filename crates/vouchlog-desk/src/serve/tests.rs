@@ -4,5 +4,6 @@
 
 mod answers;
 mod contract;
+mod nowhere;
 mod refusals;
 mod world;

@@ -1,7 +1,7 @@
 //! `vouchlog serve --config`: several logs in one process.
 //!
 //! ```text
-//! the file ─► read.rs: every table by the parser of flags ─► conflicts.rs: no two logs are in each other's way ─► files, then ports
+//! the file ─► file.rs: every table by the parser of flags ─► conflicts.rs: no two logs are in each other's way ─► files, then ports
 //!          ─► supervisor.rs: a loop for each log: open, serve, and open again after it failed
 //! ```
 //!

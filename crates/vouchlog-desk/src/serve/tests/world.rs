@@ -1,6 +1,6 @@
 //! A vault in memory's place: a directory, records that were sent nowhere, principals, and its server.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use vouchlog_access::Access as Callers;
-use vouchlog_api::{AnySubmitter, StreamOwner, StreamSigner, Submitter};
+use vouchlog_api::AnySubmitter;
 use vouchlog_note::{KeyName, SignatureType, SigningKey};
 use vouchlog_proto::vault::SERVICE;
 use vouchlog_record::Record;
 use vouchlog_server::ServerConfig;
-use vouchlog_stream::{Digest, Statement, StreamId};
 use vouchlog_vault::{Access, Recorder, RecorderConfig, Role, Roles, Vault, VaultKeySource};
 
+use super::nowhere::Nowhere;
 use crate::local::LocalDesk;
 use crate::remote::PATH;
 use crate::serve::Service;
@@ -31,35 +31,6 @@ use crate::serve::rpc::Rpc;
 
 const TEMPLATE: &str = include_str!("../../../../vouchlog-record/testdata/record-complete.json");
 const EARLIER: &str = include_str!("../../../../vouchlog-record/testdata/earlier.json");
-
-/// Takes every statement, and sends none.
-struct Nowhere(Arc<SigningKey>);
-
-impl Submitter for Nowhere {
-    async fn signer(&self) -> vouchlog_api::Result<StreamSigner> {
-        Ok(StreamSigner { stream: StreamId::new(1).unwrap(), key: Arc::clone(&self.0) })
-    }
-
-    async fn submit(&self, _: Vec<Statement>) -> vouchlog_api::Result<()> {
-        Ok(())
-    }
-
-    async fn flush(&self) -> vouchlog_api::Result<()> {
-        Ok(())
-    }
-
-    async fn pending(&self, digests: Vec<Digest>) -> vouchlog_api::Result<HashSet<Digest>> {
-        Ok(digests.into_iter().collect())
-    }
-
-    async fn owner(&self, _: StreamId) -> vouchlog_api::Result<StreamOwner> {
-        Ok(StreamOwner::Own)
-    }
-
-    async fn look_up(&self, statements: Vec<Statement>) -> vouchlog_api::Result<Vec<Statement>> {
-        Ok(statements)
-    }
-}
 
 /// The served vault. Principals: `reader` and `everyone` of the tenant `default`, `root` of all.
 pub(super) struct World {
