@@ -13,7 +13,7 @@ use vouchlog_note::Origin;
 use vouchlog_sequencer::testing::{ORIGIN, TestGateway, statements, verify};
 use vouchlog_stream::{Digest, Entry, Statement};
 
-use super::{Load, PATIENCE, World, ready};
+use super::{Load, PATIENCE, World, answer, ready};
 use crate::kill::{Replay, newest};
 use crate::objects::audit;
 use crate::process::{free_port, rounds, vouchlog, write_keys};
@@ -80,7 +80,7 @@ impl Node {
 
     /// What `/readyz` returns: the status line with the headers, and the body.
     fn ready(&self) -> (String, Value) {
-        let answer = ready(self.admin).unwrap();
+        let answer = answer(self.admin);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.to_owned(), serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}")))
     }
