@@ -10,6 +10,19 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 use vouchlog_faults::program::Program;
 
+/// What is run, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The binary under test.
+    pub program: Program,
+    /// Classes, or parts of attacks' names; all if empty.
+    pub only: Vec<String>,
+    /// How long an attack lasts.
+    pub lasts: Duration,
+    /// The short form: smaller numbers, each input once, latencies not judged.
+    pub is_short: bool,
+}
+
 /// What is attacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {

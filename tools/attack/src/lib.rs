@@ -20,9 +20,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::runtime::Runtime;
-use vouchlog_faults::program::Program;
 
-pub use attack::{Attack, Context, Observation, Pace, Target};
+pub use attack::{Attack, Context, Observation, Pace, Settings, Target};
 pub use good::Experience;
 pub use report::{Report, Row};
 
@@ -43,19 +42,6 @@ const AT_ONCE: usize = 4;
 const LOWEST_PRIORITY: i32 = 19;
 /// Commands side by side: most of them wait.
 const COMMANDS_AT_ONCE: usize = 8;
-
-/// What is run, and how.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The binary under test.
-    pub program: Program,
-    /// Classes, or parts of attacks' names; all if empty.
-    pub only: Vec<String>,
-    /// How long an attack lasts.
-    pub lasts: Duration,
-    /// The short form: smaller numbers, each input once, latencies not judged.
-    pub is_short: bool,
-}
 
 /// All attacks, in the order they are carried out.
 pub fn attacks() -> Vec<Attack> {
@@ -103,7 +89,7 @@ pub async fn run(settings: &Settings, mut tell: impl FnMut(&Row)) -> Result<Repo
     for group in attacks.chunk_by(Attack::goes_with) {
         let Some(first) = group.first() else { continue };
         if first.target != Target::Command && !subjects.contains_key(&first.target) {
-            let subject = Subject::start(&settings.program, folder.path(), first.target).await?;
+            let subject = Subject::start(settings, folder.path(), first.target).await?;
             subjects.insert(first.target, subject);
         }
         let subject = subjects.get_mut(&first.target);

@@ -11,7 +11,7 @@ use vouchlog_faults::program::{Program, Run, Server, Started};
 use vouchlog_note::SignatureType;
 use vouchlog_sequencer::testing::{ORIGIN, key};
 
-use crate::attack::Target;
+use crate::attack::{Settings, Target};
 use crate::good::{Good, Places};
 
 mod vault;
@@ -30,7 +30,8 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// Starts a server.
-    pub(crate) async fn start(program: &Program, folder: &Path, target: Target) -> Result<Self> {
+    pub(crate) async fn start(settings: &Settings, folder: &Path, target: Target) -> Result<Self> {
+        let program = &settings.program;
         let folder = folder.join(target.name());
         std::fs::create_dir_all(&folder)?;
         let mut command = command(program, &folder, target)?;
@@ -38,7 +39,7 @@ impl Subject {
         let tokens = match target {
             Target::Collector => Some(admit(program, &folder, &mut command).await?),
             Target::Vault => {
-                let (log, tokens) = vault::prepare(program, &folder, &mut command).await?;
+                let (log, tokens) = vault::prepare(settings, &folder, &mut command).await?;
                 behind = Some(log);
                 Some(tokens)
             }

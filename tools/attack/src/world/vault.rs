@@ -10,19 +10,21 @@ use vouchlog_faults::program::{Program, Run, Server};
 use vouchlog_sequencer::testing::ORIGIN;
 
 use super::{command, log_vkey, must_start};
-use crate::attack::Target;
+use crate::attack::{Settings, Target};
 
-/// Records of each tenant: enough for questions that cost.
-const RECORDS: usize = 250;
+/// Records of each tenant, in the long form and in the short one: enough for questions that cost.
+const RECORDS: (usize, usize) = (250, 50);
 /// The tenant of the attacker.
 pub(crate) const TENANT: &str = "evil";
 
 /// Makes the vault and starts its log. `served` becomes the command that serves the vault.
 pub(super) async fn prepare(
-    program: &Program,
+    settings: &Settings,
     folder: &Path,
     served: &mut Command,
 ) -> Result<(Server, (String, String))> {
+    let program = &settings.program;
+    let count = if settings.is_short { RECORDS.1 } else { RECORDS.0 };
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let behind = folder.join("behind");
     std::fs::create_dir_all(&behind)?;
@@ -36,7 +38,7 @@ pub(super) async fn prepare(
     let way = ["--log", &log.url, "--log-vkey", &vkey, "--gateway-key", &gateway];
     for tenant in ["default", TENANT] {
         let file = path("records.json");
-        std::fs::write(&file, Value::Array(records(tenant)?).to_string())?;
+        std::fs::write(&file, Value::Array(records(tenant, count)?).to_string())?;
         run(program, &[&["record", "--vault", &vault, "--tenant", tenant][..], &way, &[&file]].concat())
             .await?;
     }
@@ -57,7 +59,7 @@ pub(super) async fn prepare(
 }
 
 /// Complete records, each of an interaction of its own.
-fn records(tenant: &str) -> Result<Vec<Value>> {
+fn records(tenant: &str, count: usize) -> Result<Vec<Value>> {
     let record: Value = serde_json::from_str(include_str!(
         "../../../../crates/vouchlog-record/testdata/record-complete.json"
     ))?;
@@ -69,7 +71,7 @@ fn records(tenant: &str) -> Result<Vec<Value>> {
         record["correlation"]["idempotency_key"] = json!(format!("{tenant}-{nth}"));
         record
     };
-    Ok((0..RECORDS).map(record).collect())
+    Ok((0..count).map(record).collect())
 }
 
 /// Makes a principal; its token. `by` says by whom and in which tenant, `principal` has its name and roles.
