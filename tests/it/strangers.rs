@@ -67,6 +67,11 @@ async fn a_vault_answers_its_own_users_alone_and_pages_of_other_names_write_nowh
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_hostile_and_held_calls_leave_a_vault_as_it_was() {
+    are_withstood(&["vault-grpc"], 70).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_logs_are_found_out() {
     // Each way to be hostile, read by one of the commands; CI has all commands read all of them.
     let impossible =

@@ -12,6 +12,7 @@ mod json;
 mod logs;
 mod rebinding;
 mod vault;
+mod vault_grpc;
 mod zipped;
 
 use crate::attack::Attack;
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Attack> {
         frames::attacks(),
         doors::attacks(),
         vault::attacks(),
+        vault_grpc::attacks(),
         zipped::attacks(),
         floods::attacks(),
         holds::attacks(),

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Statuses that name the caller's fault: cancelled, invalid, deadline, not found, denied, exhausted, precondition, aborted, out of
 /// range, unimplemented, unavailable, unauthenticated. Not unknown (2) and not internal (13): those are the server's own.
-const CALLERS: &[u16] = &[1, 3, 4, 5, 7, 8, 9, 10, 11, 12, 14, 16];
+pub(super) const CALLERS: &[u16] = &[1, 3, 4, 5, 7, 8, 9, 10, 11, 12, 14, 16];
 
 /// SPEC: gRPC's compression.md, "Test cases": a message with its Compressed-Flag set, and no encoding named but identity, "MUST fail with
 /// INTERNAL status".
@@ -40,13 +40,13 @@ pub(super) fn attacks() -> Vec<Attack> {
 }
 
 /// A message behind its five bytes: compressed flag (8) length (32).
-fn message(compressed: u8, bytes: &[u8]) -> Vec<u8> {
+pub(super) fn message(compressed: u8, bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
     [&[compressed][..], &length, bytes].concat()
 }
 
 /// A connection with the standard's manners.
-async fn connected(to: SocketAddr, from: usize) -> Result<SendRequest<Bytes>> {
+pub(super) async fn connected(to: SocketAddr, from: usize) -> Result<SendRequest<Bytes>> {
     let stream = connect(to, from).await?;
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(1 << 20).max_header_list_size(64 << 10);
@@ -56,7 +56,7 @@ async fn connected(to: SocketAddr, from: usize) -> Result<SendRequest<Bytes>> {
     Ok(client.ready().await?)
 }
 
-fn request(path: &str, more: &[(&str, &str)]) -> Result<Request<()>> {
+pub(super) fn request(path: &str, more: &[(&str, &str)]) -> Result<Request<()>> {
     let mut request = Request::post(format!("http://localhost{path}")).header("te", "trailers");
     if more.iter().all(|(name, _)| *name != "content-type") {
         request = request.header("content-type", "application/grpc");
@@ -65,7 +65,7 @@ fn request(path: &str, more: &[(&str, &str)]) -> Result<Request<()>> {
 }
 
 /// The status of a call: in the headers, or in the trailers behind the body.
-async fn status(answer: ResponseFuture) -> Result<(u16, Option<u16>)> {
+pub(super) async fn status(answer: ResponseFuture) -> Result<(u16, Option<u16>)> {
     let reading = async {
         let (head, mut body) = answer.await?.into_parts();
         if let Some(code) = code(&head.headers) {
@@ -88,7 +88,7 @@ fn code(headers: &HeaderMap) -> Option<u16> {
 }
 
 /// One call with a whole body, which must fail with one of these codes.
-async fn refused(
+pub(super) async fn refused(
     context: &Context,
     path: &str,
     more: &[(&str, &str)],
@@ -139,13 +139,13 @@ const HOUSE: &str = "/vouchlog.v1.Gateway/AppendHouse";
 const OPEN: &str = "/vouchlog.v1.Gateway/OpenStream";
 const ENROL: &str = "/vouchlog.v1.Gateway/Enrol";
 const COSIGN: &str = "/vouchlog.v1.Witness/AddCheckpoint";
-const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-const WATCH: &str = "/grpc.health.v1.Health/Watch";
+pub(super) const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+pub(super) const WATCH: &str = "/grpc.health.v1.Health/Watch";
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
-/// Bytes that are no protobuf of the method, in one whole message.
-fn malformed() -> Vec<Attack> {
-    let cases: [(&str, Vec<u8>); 7] = [
+/// Bytes that are no protobuf of any method.
+pub(super) fn no_protobuf() -> [(&'static str, Vec<u8>); 7] {
+    [
         ("a truncated varint", vec![0x08, 0xff]),
         ("a varint of eleven bytes", [&[0x08][..], &[0xff; 11]].concat()),
         ("field number 0", vec![0x00, 0x01]),
@@ -153,7 +153,11 @@ fn malformed() -> Vec<Attack> {
         ("groups ten thousand deep", vec![0x0b; 10_000]),
         ("a length of 2^63", [&[0x1a][..], &[0x80; 8], &[0x80, 0x01]].concat()),
         ("text that is no UTF-8", vec![0x0a, 0x02, 0xff, 0xfe, 0x22, 0x02, 0xff, 0xfe]),
-    ];
+    ]
+}
+
+/// The same, each in one whole message.
+fn malformed() -> Vec<Attack> {
     let methods = [
         ("Append", Target::Log, APPEND),
         ("OpenStream", Target::Log, OPEN),
@@ -162,7 +166,7 @@ fn malformed() -> Vec<Attack> {
     ];
     let mut all = Vec::new();
     for (method, target, path) in methods {
-        for (name, bytes) in &cases {
+        for (name, bytes) in &no_protobuf() {
             all.push(refusal(&format!("{name} to {method}"), target, path, &[], message(0, bytes)));
         }
     }
@@ -256,7 +260,8 @@ fn unfinished() -> Vec<Attack> {
     let case =
         |name: &str, target, path: &'static str, bytes: usize, (connections, calls): (usize, usize)| {
             Attack::lasting(CLASS, format!("{CLASS}: {name}"), target, move |context| async move {
-                hold(&context, path, bytes, (context.scale(connections, connections.min(2)), calls)).await
+                let many = (context.scale(connections, connections.min(2)), calls);
+                hold(&context, request(path, &[])?, (bytes, None), many).await
             })
         };
     vec![
@@ -277,16 +282,20 @@ fn unfinished() -> Vec<Attack> {
     ]
 }
 
-/// Sends all but the last bytes of a message on many calls, and holds them until the time is over.
-async fn hold(
+/// Sends all but the last bytes of a message on many calls, and holds them until the time is over. With a pause, a further byte follows on
+/// each call after each pause, which never completes the message.
+pub(super) async fn hold(
     context: &Context,
-    path: &'static str,
-    bytes: usize,
+    call: Request<()>,
+    (bytes, pause): (usize, Option<Duration>),
     (connections, calls): (usize, usize),
 ) -> Result<Observation> {
     let end = context.end();
     let mut sent = 0;
     let (mut held, mut clients) = (Vec::new(), Vec::new());
+    // Slow senders begin with nothing but the announced length.
+    let begun = if pause.is_none() { bytes - 3 } else { 0 };
+    let body = [&[0][..], &u32::try_from(bytes)?.to_be_bytes(), &vec![0x0a; begun]].concat();
     for number in 0..connections {
         // A server may refuse the connection: then this one holds nothing.
         let Ok(mut client) = connected(context.to, number).await else { continue };
@@ -297,15 +306,18 @@ async fn hold(
             let Ok(ready) = timeout_at(end, client.clone().ready()).await else { break };
             let Ok(ready) = ready else { break };
             client = ready;
-            let Ok((answer, mut sending)) = client.send_request(request(path, &[])?, false) else { break };
-            let announced = u32::try_from(bytes)?.to_be_bytes();
-            let body = [&[0][..], &announced, &vec![0x0a; bytes - 3]].concat();
+            let Ok((answer, mut sending)) = client.send_request(call.clone(), false) else { break };
             // What flow control lets through; the rest waits here.
-            let _ = sending.send_data(body.into(), false);
+            let _ = sending.send_data(body.clone().into(), false);
             held.push((answer, sending));
             sent += 1;
         }
         clients.push(client);
+    }
+    while let Some(pause) = pause.filter(|_| Instant::now() < end) {
+        tokio::time::sleep_until(end.min(Instant::now() + pause)).await;
+        // A call that the server ended takes no more.
+        held.retain_mut(|(_, sending)| sending.send_data(Bytes::from_static(&[0x0a]), false).is_ok());
     }
     tokio::time::sleep_until(end).await;
     Ok(Observation::sent(sent as u64))
@@ -318,32 +330,7 @@ fn endless() -> Vec<Attack> {
             CLASS,
             format!("{CLASS}: health watched by thousands"),
             Target::Log,
-            |context| async move {
-                let (connections, calls) = (context.scale(40, 4), 100);
-                let mut held = Vec::new();
-                for number in 0..connections {
-                    let Ok(mut client) = connected(context.to, number).await else { continue };
-                    for _ in 0..calls {
-                        let Ok(ready) = client.clone().ready().await else { break };
-                        client = ready;
-                        let Ok((answer, mut sending)) = client.send_request(request(WATCH, &[])?, false)
-                        else {
-                            break;
-                        };
-                        let _ = sending.send_data(message(0, &[]).into(), true);
-                        held.push(answer);
-                    }
-                }
-                let sent = held.len();
-                let mut held: FuturesUnordered<ResponseFuture> = held.into_iter().collect();
-                let end = context.end();
-                let mut bodies = Vec::new();
-                while let Ok(Some(answer)) = timeout_at(end, held.next()).await {
-                    bodies.extend(answer.ok());
-                }
-                tokio::time::sleep_until(end).await;
-                Ok(Observation::sent(sent as u64))
-            },
+            |context| async move { watch(&context, (context.scale(40, 4), 100)).await },
         ),
         flood("questions to reflection", Target::Log, REFLECTION, vec![0x3a, 0x00]),
         flood("questions to a collector's reflection", Target::Collector, REFLECTION, vec![0x3a, 0x00]),
@@ -351,34 +338,59 @@ fn endless() -> Vec<Attack> {
     ]
 }
 
-/// One message again and again on one call, and a new call when that ends.
+/// Watches health on many calls, and reads what is sent.
+pub(super) async fn watch(context: &Context, (connections, calls): (usize, usize)) -> Result<Observation> {
+    let mut held = Vec::new();
+    for number in 0..connections {
+        let Ok(mut client) = connected(context.to, number).await else { continue };
+        for _ in 0..calls {
+            let Ok(ready) = client.clone().ready().await else { break };
+            client = ready;
+            let Ok((answer, mut sending)) = client.send_request(request(WATCH, &[])?, false) else { break };
+            let _ = sending.send_data(message(0, &[]).into(), true);
+            held.push(answer);
+        }
+    }
+    let sent = held.len();
+    let mut held: FuturesUnordered<ResponseFuture> = held.into_iter().collect();
+    let end = context.end();
+    let mut bodies = Vec::new();
+    while let Ok(Some(answer)) = timeout_at(end, held.next()).await {
+        bodies.extend(answer.ok());
+    }
+    tokio::time::sleep_until(end).await;
+    Ok(Observation::sent(sent as u64))
+}
+
 fn flood(name: &str, target: Target, path: &'static str, bytes: Vec<u8>) -> Attack {
     Attack::lasting(CLASS, format!("{CLASS}: a flood of {name}"), target, move |context| {
-        let burst = Bytes::from(message(0, &bytes).repeat(1_000));
-        async move {
-            let end = context.end();
-            let mut sent = 0;
-            while Instant::now() < end {
-                // The server may refuse: not to be asked without a pause.
-                tokio::time::sleep(PAUSE).await;
-                let Ok(mut client) = connected(context.to, 0).await else { continue };
-                let Ok((answer, mut sending)) = client.send_request(request(path, &[])?, false) else {
-                    continue;
-                };
-                let reading = tokio::spawn(async move { drop(status(answer).await) });
-                while Instant::now() < end {
-                    sending.reserve_capacity(burst.len());
-                    let capacity = futures::future::poll_fn(|cx| sending.poll_capacity(cx));
-                    if !matches!(timeout_at(end, capacity).await, Ok(Some(Ok(_))))
-                        || sending.send_data(burst.clone(), false).is_err()
-                    {
-                        break;
-                    }
-                    sent += 1_000;
-                }
-                reading.abort();
-            }
-            Ok(Observation::sent(sent as u64))
-        }
+        let bytes = bytes.clone();
+        async move { pour(&context, request(path, &[])?, &bytes).await }
     })
+}
+
+/// Sends one message again and again on one call, and makes a new call when that ends.
+pub(super) async fn pour(context: &Context, call: Request<()>, bytes: &[u8]) -> Result<Observation> {
+    let burst = Bytes::from(message(0, bytes).repeat(1_000));
+    let end = context.end();
+    let mut sent = 0;
+    while Instant::now() < end {
+        // The server may refuse: not to be asked without a pause.
+        tokio::time::sleep(PAUSE).await;
+        let Ok(mut client) = connected(context.to, 0).await else { continue };
+        let Ok((answer, mut sending)) = client.send_request(call.clone(), false) else { continue };
+        let reading = tokio::spawn(async move { drop(status(answer).await) });
+        while Instant::now() < end {
+            sending.reserve_capacity(burst.len());
+            let capacity = futures::future::poll_fn(|cx| sending.poll_capacity(cx));
+            if !matches!(timeout_at(end, capacity).await, Ok(Some(Ok(_))))
+                || sending.send_data(burst.clone(), false).is_err()
+            {
+                break;
+            }
+            sent += 1_000;
+        }
+        reading.abort();
+    }
+    Ok(Observation::sent(sent as u64))
 }
