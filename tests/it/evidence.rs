@@ -5,6 +5,7 @@
 mod court;
 mod forged_log;
 mod names;
+mod objects;
 mod ocsf;
 mod operator;
 mod pages;

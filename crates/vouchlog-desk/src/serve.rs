@@ -67,11 +67,10 @@ impl Service {
             let spool = desk.gateway().map_or(Ok(()), vouchlog::gateway::Gateway::readiness);
             let trouble = desk.gateway().and_then(|gateway| gateway.status().trouble);
             let readiness = Readiness::new().unless("vault", desk.vault().impediment()).check("spool", spool);
-            // A log that is away keeps nothing from being recorded.
-            match trouble {
-                Some(trouble) => readiness.note("log", trouble),
-                None => readiness,
-            }
+            // A log that is away keeps nothing from being recorded, and few calls need the content of records.
+            let notes = [("log", trouble), ("objects", desk.vault().objects_trouble())];
+            let notes = notes.into_iter().filter_map(|(name, trouble)| Some((name, trouble?)));
+            notes.fold(readiness, |readiness, (name, trouble)| readiness.note(name, trouble))
         };
         let max_streams_per_connection = config.max_streams_per_connection.min(REQUESTS_OF_CONNECTION);
         let config = ServerConfig { request_timeout: CALL_TIMEOUT, max_streams_per_connection, ..config };

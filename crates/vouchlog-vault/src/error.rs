@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 use vouchlog_record::RecordId;
+use vouchlog_storage::StoreError;
 
 use crate::key_error::KeyError;
 use crate::refusal::Refusal;
@@ -221,6 +222,15 @@ pub(crate) fn named(error: VaultError, place: &str) -> VaultError {
             VaultError::Database(format!("{place}: {what}"))
         }
         error => error,
+    }
+}
+
+/// What a failure of the object store means for a call. The same call may succeed later.
+pub(crate) fn of_objects(error: StoreError) -> VaultError {
+    match error {
+        StoreError::ForeignObjects(why) => VaultError::ForeignObjects(why),
+        StoreError::ObjectStore(why) => VaultError::Objects(why),
+        error => VaultError::Objects(error.to_string()),
     }
 }
 

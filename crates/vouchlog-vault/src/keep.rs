@@ -84,13 +84,13 @@ impl Vault {
             return Ok(placed);
         }
         let db = &self.shared.db;
-        let Some(objects) = self.shared.objects.get() else {
+        if self.shared.objects.get().is_none() {
             // A vault that never had one keeps everything in its database.
             return match self.shared.noted_objects().await? {
                 Some(url) => Err(VaultError::NeedsObjects(url)),
                 None => Ok(placed),
             };
-        };
+        }
         // What is kept already needs no object.
         let ids = long.iter().map(|at| records[*at].record.id.as_str().into()).collect();
         let mut connection = db.readers.acquire().await?;
@@ -98,7 +98,11 @@ impl Vault {
         drop(connection);
         let kept: HashSet<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         long.retain(|at| !kept.contains(records[*at].record.id.as_str()));
+        if long.is_empty() {
+            return Ok(placed);
+        }
         db.check_room()?;
+        let objects = self.shared.objects().await?;
         let names = objects.names(db, long.len()).await?;
         let writes: Vec<_> = long
             .iter()

@@ -71,6 +71,7 @@ mod lost;
 mod macs;
 mod mark;
 mod object_folders;
+mod object_identity;
 mod object_name;
 mod object_removals;
 mod object_upkeep;

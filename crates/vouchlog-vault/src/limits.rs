@@ -188,6 +188,9 @@ pub(crate) const REMOVED_AT_ONCE: i64 = 1_000;
 /// How long an erasure waits for its objects to be removed. The keys are gone before, and the rest is removed later.
 pub(crate) const REMOVAL_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a start waits for the object store. One that is slower or away is asked again by the first call that needs it.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Time between two upkeeps of an object store: a store that was away is asked again within a minute.
 pub(crate) const UPKEEP_PAUSE: Duration = Duration::from_secs(30);
 

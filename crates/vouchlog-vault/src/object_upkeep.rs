@@ -4,22 +4,18 @@ use std::sync::{Arc, Weak};
 
 use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::RecordId;
-use vouchlog_storage::{ContentStore, StoreError};
+use vouchlog_storage::ContentStore;
 
 use crate::database::Database;
-use crate::keys::random;
 use crate::limits::{
-    FOLDER_OBJECTS, FOLDERS_AT_ONCE, MAX_MARKER_BYTES, REMOVAL_PATIENCE, UNNAMED_AGE, UPKEEP_PAUSE,
+    FOLDER_OBJECTS, FOLDERS_AT_ONCE, REMOVAL_PATIENCE, START_PATIENCE, UNNAMED_AGE, UPKEEP_PAUSE,
 };
 use crate::object_folders::{close_old, millis, now, read};
 use crate::object_removals::{Which, count, note_unnamed, remove_some};
-use crate::objects::{ObjectMetrics, Objects, failed};
+use crate::objects::{ObjectMetrics, Objects};
 use crate::shared::Shared;
 use crate::sql::query;
 use crate::{Result, Vault, VaultError};
-
-/// The object that names the vault.
-const MARKER: &str = "vault";
 
 /// What an upkeep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,18 +32,52 @@ impl Vault {
     /// Gives the vault the object store that long content of its records goes to, and comes from. The first one becomes the vault's: another one
     /// is refused from then on. From now on a task removes objects of what was erased, until the vault is closed.
     ///
+    /// A store that does not respond within a few seconds is taken all the same: what needs no content in it works, and
+    /// [`objects_trouble`](Self::objects_trouble) states the reason. Nothing is read from it, written to it or removed from it before it responded
+    /// and turned out to be the one of this vault.
+    ///
     /// # Errors
-    /// [`VaultError::ForeignObjects`] when it is the store of another vault, not the store of this one, or cannot hold content;
-    /// [`VaultError::Objects`] when it cannot be reached.
+    /// [`VaultError::ForeignObjects`] when it is the store of another vault, not the store of this one, or cannot hold content.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "use_objects"))]
     pub async fn use_objects(&self, store: Arc<dyn ContentStore>, metrics: ObjectMetrics) -> Result<()> {
         let shared = &self.shared;
-        identify(shared, store.as_ref()).await?;
-        if shared.objects.set(Arc::new(Objects::new(store, metrics))).is_err() {
+        let objects = Arc::new(Objects::new(store, metrics));
+        let identified = tokio::time::timeout(START_PATIENCE, objects.identify(&shared.db, &shared.keys));
+        let is_known = match identified.await {
+            Ok(Err(VaultError::Objects(_))) | Err(_) => false,
+            Ok(identified) => identified.map(|()| true)?,
+        };
+        if shared.objects.set(objects).is_err() {
             return Err(VaultError::invalid("the vault has its object store already"));
         }
-        tokio::spawn(look_after(Arc::downgrade(shared)));
+        tokio::spawn(look_after(Arc::downgrade(shared), is_known));
         Ok(())
+    }
+
+    /// Why content in the object store cannot be read or kept at present, as far as that is known without asking it again.
+    pub fn objects_trouble(&self) -> Option<String> {
+        let objects = self.shared.objects.get()?;
+        let trouble = objects.trouble()?;
+        Some(format!("the object store {} cannot be used: {trouble}", objects.url()))
+    }
+
+    /// Checks that the object store can be reached, is the one of this vault, and keeps the conditions of writes. Returns its URL, or `None`
+    /// for a vault that keeps all content in its database.
+    ///
+    /// # Errors
+    /// [`VaultError::NeedsObjects`] when the vault has one and was opened without it, [`VaultError::Objects`] when it cannot be reached,
+    /// [`VaultError::ForeignObjects`] when it is another one, or does not keep the conditions.
+    pub async fn probe_objects(&self) -> Result<Option<String>> {
+        match self.shared.given_objects().await? {
+            Some(objects) => {
+                objects.probe().await?;
+                Ok(Some(objects.url().to_owned()))
+            }
+            None => match self.shared.noted_objects().await? {
+                Some(url) => Err(VaultError::NeedsObjects(url)),
+                None => Ok(None),
+            },
+        }
     }
 
     /// Objects of erased records that are not removed yet. Their keys are destroyed, so that they cannot be read.
@@ -61,7 +91,7 @@ impl Vault {
 
     /// Removes the objects of an erasure, for as long as an eraser waits. What is left then is removed later.
     pub(crate) async fn remove_objects(&self, erasure_record: &RecordId) -> Result<()> {
-        let Some(objects) = self.shared.objects.get() else { return Ok(()) };
+        let Some(objects) = self.shared.given_objects().await? else { return Ok(()) };
         let db = &self.shared.db;
         let mut connection = db.readers.acquire().await?;
         let Some(erasure) = number(&mut connection, erasure_record).await? else { return Ok(()) };
@@ -80,60 +110,12 @@ async fn number(tx: &mut AnyConnection, erasure_record: &RecordId) -> Result<Opt
     Ok(row.fetch_optional(tx).await?.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// Compares the marker in a store with what the database notes. A store without either becomes the vault's.
-async fn identify(shared: &Shared, store: &dyn ContentStore) -> Result<()> {
-    let (db, vault) = (&shared.db, hex::encode(shared.keys.vault()));
-    let row = sqlx::query("SELECT objects, objects_url FROM vault").fetch_one(&db.readers).await?;
-    let (noted, place): (Option<Vec<u8>>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
-    let url = store.url();
-    let mut marker = store.read(MARKER, MAX_MARKER_BYTES).await.map_err(failed)?;
-    if marker.is_none() && noted.is_none() {
-        // Once: later nothing depends on conditions, as names are random and only this object has a name that others know.
-        store.check().await.map_err(failed)?;
-        let mut id = [0; 16];
-        random(&mut id)?;
-        match store.create(MARKER, marker_text(&vault, &hex::encode(id)).into()).await {
-            // Another process was faster: its marker counts.
-            Ok(()) | Err(StoreError::Conflict(_)) => {}
-            Err(error) => return Err(failed(error)),
-        }
-        marker = store.read(MARKER, MAX_MARKER_BYTES).await.map_err(failed)?;
-    }
-    let text = marker.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let Some(text) = text else {
-        let place = place.unwrap_or_default();
-        return Err(VaultError::ForeignObjects(format!(
-            "{url} is not the object store of this vault, which is {place}: it has no object {MARKER}"
-        )));
-    };
-    let prefix = marker_text(&vault, "");
-    let id = text.strip_prefix(prefix.trim_end()).and_then(|id| hex::decode(id.trim()).ok());
-    let Some(id) = id.filter(|id| id.len() == 16) else {
-        return Err(VaultError::ForeignObjects(format!(
-            "{url} belongs to another vault: give each vault a bucket or prefix of its own"
-        )));
-    };
-    if noted.as_ref().is_some_and(|noted| *noted != id) {
-        let place = place.unwrap_or_default();
-        return Err(VaultError::ForeignObjects(format!(
-            "{url} is not the object store of this vault, which is {place}: it was made for this vault at another time"
-        )));
-    }
-    if noted.is_none() || place.as_deref() != Some(url) {
-        let mut tx = db.begin().await?;
-        let note = "UPDATE vault SET objects = $1, objects_url = $2 WHERE objects IS NULL OR objects = $1";
-        query(note.to_owned(), vec![id.into(), url.into()]).execute(&mut *tx).await?;
-        db.commit(tx).await?;
-    }
-    Ok(())
-}
-
-fn marker_text(vault: &str, store: &str) -> String {
-    format!("vouchlog/v1 content of a vault\nvault {vault}\nstore {store}\n")
-}
-
 /// Looks after the objects until the vault is closed or dropped.
-async fn look_after(shared: Weak<Shared>) {
+async fn look_after(shared: Weak<Shared>, is_known: bool) {
+    if !is_known {
+        // It was asked a moment ago.
+        tokio::time::sleep(UPKEEP_PAUSE).await;
+    }
     loop {
         let Some(strong) = shared.upgrade() else { return };
         let done = upkeep(&strong, now()).await;
@@ -152,7 +134,7 @@ async fn look_after(shared: Weak<Shared>) {
 
 /// Removes what is to be removed, some objects at a time; closes old folders and finds objects that no record names in those that were closed a day ago.
 pub(crate) async fn upkeep(shared: &Shared, now: i64) -> Result<Upkeep> {
-    let Some(objects) = shared.objects.get() else { return Ok(Upkeep::default()) };
+    let Some(objects) = shared.given_objects().await? else { return Ok(Upkeep::default()) };
     let db = &shared.db;
     close_old(db, now).await?;
     let (unnamed, more_folders) = find_unnamed(db, objects, now).await?;

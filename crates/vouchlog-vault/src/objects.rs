@@ -19,14 +19,18 @@ use vouchlog_record::RecordId;
 use vouchlog_storage::{ContentStore, StoreError};
 
 use crate::database::Database;
+use crate::error::of_objects;
+use crate::keys::KeyRing;
 use crate::limits::{FOLDER_AGE, FOLDER_OBJECTS, OBJECT_READS, OBJECT_WRITES};
 use crate::object_folders::open_folder;
+use crate::object_identity::Identity;
 use crate::object_name::{FolderName, ObjectName, folder_path, new_folder};
 use crate::{Result, VaultError};
 
 /// The object store of an open vault.
 pub(crate) struct Objects {
     store: Arc<dyn ContentStore>,
+    identity: Identity,
     current: Mutex<Option<Current>>,
     writes: Semaphore,
     reads: Semaphore,
@@ -71,6 +75,7 @@ impl Objects {
     pub(crate) fn new(store: Arc<dyn ContentStore>, counts: ObjectMetrics) -> Self {
         Self {
             store,
+            identity: Identity::default(),
             current: Mutex::default(),
             writes: Semaphore::new(OBJECT_WRITES),
             reads: Semaphore::new(OBJECT_READS),
@@ -80,6 +85,21 @@ impl Objects {
 
     pub(crate) fn url(&self) -> &str {
         self.store.url()
+    }
+
+    /// Checks that the store is the one of this vault, until that is known. Nothing is read, written or removed before.
+    pub(crate) async fn identify(&self, db: &Database, keys: &KeyRing) -> Result<()> {
+        self.identity.known(db, keys, self.store.as_ref()).await
+    }
+
+    /// Why it is not known yet that the store is the one of this vault, as of the last attempt.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.identity.trouble()
+    }
+
+    /// Checks that the store can be reached and keeps the conditions of writes.
+    pub(crate) async fn probe(&self) -> Result<()> {
+        self.store.check().await.map_err(of_objects)
     }
 
     /// Names for new objects, in folders of this process that are open.
@@ -113,7 +133,7 @@ impl Objects {
     /// Writes an object durably.
     pub(crate) async fn put(&self, name: ObjectName, sealed: Bytes) -> Result<()> {
         let _share = self.writes.acquire().await.expect("it is never closed");
-        self.store.create(&name.path(), sealed).await.map_err(failed)
+        self.store.create(&name.path(), sealed).await.map_err(of_objects)
     }
 
     /// Reads the object of a record's content, which had this many bytes.
@@ -129,7 +149,7 @@ impl Objects {
                     "the content of record {id} is missing: there is no object {url}/{path}"
                 )))
             }
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(of_objects(error)),
         }
     }
 
@@ -145,21 +165,12 @@ impl Objects {
     /// Removes an object. One that is not there is success.
     pub(crate) async fn remove(&self, name: ObjectName) -> Result<()> {
         let _share = self.writes.acquire().await.expect("it is never closed");
-        self.store.delete(&name.path()).await.map_err(failed)
+        self.store.delete(&name.path()).await.map_err(of_objects)
     }
 
     /// Objects in a folder, at most `limit`.
     pub(crate) async fn list(&self, folder: FolderName, limit: usize) -> Result<Vec<ObjectName>> {
-        let paths = self.store.list(&folder_path(folder), limit).await.map_err(failed)?;
+        let paths = self.store.list(&folder_path(folder), limit).await.map_err(of_objects)?;
         Ok(paths.iter().filter_map(|path| ObjectName::of_path(path)).collect())
-    }
-}
-
-/// What a failure of the object store means for a call. The same call may succeed later.
-pub(crate) fn failed(error: StoreError) -> VaultError {
-    match error {
-        StoreError::ForeignObjects(why) => VaultError::ForeignObjects(why),
-        StoreError::ObjectStore(why) => VaultError::Objects(why),
-        error => VaultError::Objects(error.to_string()),
     }
 }

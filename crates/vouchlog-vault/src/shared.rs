@@ -32,10 +32,17 @@ impl Shared {
 
     /// The object store, for content that is there.
     pub(crate) async fn objects(&self) -> Result<&Objects> {
-        match self.objects.get() {
+        match self.given_objects().await? {
             Some(objects) => Ok(objects),
             None => Err(VaultError::NeedsObjects(self.noted_objects().await?.unwrap_or_default())),
         }
+    }
+
+    /// The object store, if the vault was given one, once it is known to be the one of this vault.
+    pub(crate) async fn given_objects(&self) -> Result<Option<&Objects>> {
+        let Some(objects) = self.objects.get() else { return Ok(None) };
+        objects.identify(&self.db, &self.keys).await?;
+        Ok(Some(objects))
     }
 
     /// The URL of the object store that the vault was last given.

@@ -126,6 +126,7 @@ suite! {
     objects::long_content_is_an_object_and_short_content_is_not,
     objects::a_missing_or_altered_object_is_named_and_stops_nothing_else,
     objects::a_vault_without_its_objects_does_what_needs_none,
+    objects::a_vault_opens_while_its_store_is_away,
     objects::a_vault_takes_its_own_store_alone,
     objects::an_erasure_removes_objects_once_the_store_is_there,
     objects::an_object_that_stays_is_in_no_others_way,

@@ -1,7 +1,7 @@
 //! A log, a gateway's key, a vault, and records made of recorded exchanges.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
@@ -48,6 +48,11 @@ impl World {
 
     /// Runs a command on the vault and its log.
     pub(super) fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("the program starts")
+    }
+
+    /// The same, not started yet.
+    pub(super) fn command(&self, args: &[&str]) -> Command {
         let mut command = vouchlog();
         command
             .args(args)
@@ -55,7 +60,7 @@ impl World {
             .env("VOUCHLOG_URL", &self.server.url)
             .env("VOUCHLOG_LOG_VKEY", &self.server.vkey)
             .env("VOUCHLOG_GATEWAY_KEY", self.folder.path().join("gateway.key"));
-        command.output().expect("the program starts")
+        command
     }
 
     /// The JSON answer of a command, and its exit code, which must not be that of an error.

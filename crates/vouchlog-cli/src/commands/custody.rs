@@ -114,6 +114,9 @@ impl VaultArgs {
         if let Some(objects) = self.objects.open()? {
             let metrics = self.objects.metrics().clone();
             objects.keep_content_of(&vault, metrics).await.map_err(advise_vault)?;
+            if let Some(trouble) = vault.objects_trouble() {
+                output::warn(&format!("{trouble}. What needs no content in it works"));
+            }
         }
         let access = match self.token()? {
             None => vault.owner().await,
@@ -308,6 +311,9 @@ pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
         }
         VaultError::ForeignObjects(_) => {
             "give --objects the URL that the vault began with, or its copy; `vouchlog vault check` reads every object"
+        }
+        VaultError::Objects(_) => {
+            "nothing is lost: the same command can be repeated. Check the URL of --objects, the network and the credentials in the environment; `vouchlog doctor` with --objects checks the object store"
         }
         VaultError::Damaged(_) => {
             "nothing was changed. Keep a copy of the vault's folder, then restore vault.db, vault.db-wal and vault.db.mark from one backup. To continue with an older vault.db, delete vault.db.mark"

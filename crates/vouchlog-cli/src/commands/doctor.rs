@@ -7,17 +7,20 @@ use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
 use crate::values;
 
+mod objects;
 mod words;
 
 /// Report what the evidence of each gateway lacks, and which configuration lines add the most
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog doctor --vault vault\n  vouchlog doctor --vault vault --since 1h --service ai-gateway --json\n\n\
-                        It reads facts, never content: no prompt and no answer. The lines to add are those of docs/gateways, where each\n\
+                        It reads facts, never content: no prompt and no answer. If the vault's content is in an object store, give --objects: it\n\
+                        writes and deletes an object of its own there, as `vouchlog store check` does. The lines to add are those of docs/gateways, where each\n\
                         gateway has a page. Traffic that was never recorded is not visible here: `vouchlog canary` probes for it.\n\
                         Exit status: 0 nothing critical (evidence may still be missing), 1 a critical finding: an intent without an outcome,\n\
                         accounts of one call that contradict each other, a heartbeat whose counts differ from the vault's, or a record that\n\
-                        breaks a critical rule, such as a policy denial that was not enforced. A declared loss is reported, but is not a finding."
+                        breaks a critical rule, such as a policy denial that was not enforced, or an object store of the vault's content that\n\
+                        cannot be reached or ignores the conditions of writes. A declared loss is reported, but is not a finding."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -51,7 +54,15 @@ impl Args {
         });
         let report = examined.await.map_err(|error| custody::advise(error.into()))?;
         bar.finish_and_clear();
-        output.answer(&words::text(&report), &serde_json::to_value(&report)?)?;
-        Ok(if report.critical.is_empty() { Outcome::Fine } else { Outcome::Finding })
+        let objects = objects::look(&vault).await?;
+        let mut answer = serde_json::to_value(&report)?;
+        answer["objects"] = serde_json::to_value(&objects)?;
+        let words = match &objects {
+            Some(objects) => format!("{}\n\n{}", words::text(&report), objects.words()),
+            None => words::text(&report),
+        };
+        output.answer(&words, &answer)?;
+        let is_critical = objects.is_some_and(|objects| objects.is_critical());
+        Ok(if report.critical.is_empty() && !is_critical { Outcome::Fine } else { Outcome::Finding })
     }
 }

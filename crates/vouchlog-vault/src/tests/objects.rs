@@ -248,6 +248,59 @@ pub(super) async fn a_vault_without_its_objects_does_what_needs_none(place: Test
     assert_eq!((vault.objects_left(&id("e1")).await.unwrap(), store.contents().len()), (0, 1));
 }
 
+/// Each command opens the vault, and few of them need content.
+pub(super) async fn a_vault_opens_while_its_store_is_away(place: TestDatabase) {
+    let store = Arc::new(FakeStore::default());
+    // Also when it never had one: nothing says yet whose it is.
+    store.set_away(true);
+    let (vault, owner) = open_with(&place, &store).await;
+    let trouble = vault.objects_trouble().unwrap();
+    assert!(trouble.contains("memory://bucket/prefix") && trouble.contains("it is away"), "{trouble}");
+    let away = |error: VaultError| matches!(&error, VaultError::Objects(why) if why.contains("it is away"));
+    vault.keep(&owner, vec![short("short")], NOW).await.unwrap();
+    assert!(away(vault.keep(&owner, vec![record("r1", "s1", "alice")], NOW).await.unwrap_err()));
+    assert!(away(vault.probe_objects().await.unwrap_err()));
+    assert_eq!(upkeep(&vault.shared, now()).await.map_err(away), Err(true));
+    store.set_away(false);
+    vault.keep(&owner, vec![record("r1", "s1", "alice")], NOW).await.unwrap();
+    assert_eq!((vault.objects_trouble(), store.contents().len()), (None, 1));
+    assert_eq!(vault.probe_objects().await, Ok(Some("memory://bucket/prefix".to_owned())));
+    vault.close().await;
+
+    store.set_away(true);
+    let (vault, owner) = open_with(&place, &store).await;
+    assert_eq!(read(&vault, &owner, "short").await.unwrap(), b"short");
+    assert_eq!(vault.metadata(&owner, &id("r1")).await.unwrap(), metadata("r1"));
+    assert!(away(read(&vault, &owner, "r1").await.unwrap_err()));
+    // What is kept already needs no object.
+    vault.keep(&owner, vec![record("r1", "s1", "alice")], NOW).await.unwrap();
+    // Callers at once are told the same.
+    let reads = futures::future::join_all((0..8).map(|_| read(&vault, &owner, "r1"))).await;
+    assert!(reads.into_iter().all(|read| away(read.unwrap_err())));
+    store.set_away(false);
+    assert_eq!(read(&vault, &owner, "r1").await.unwrap(), content("r1"));
+    vault.close().await;
+
+    // Another store that was away at the start is refused once it is there: nothing is read from it or removed.
+    let other = Arc::new(FakeStore::default());
+    other.set_away(true);
+    let (vault, owner) = open_with(&place, &other).await;
+    other.set_away(false);
+    let foreign = |error: VaultError| matches!(error, VaultError::ForeignObjects(_));
+    assert!(foreign(read(&vault, &owner, "r1").await.unwrap_err()));
+    assert!(foreign(vault.probe_objects().await.unwrap_err()));
+    assert!(foreign(vault.keep(&owner, vec![record("r2", "s1", "alice")], NOW).await.unwrap_err()));
+    assert_eq!(upkeep(&vault.shared, now()).await.map_err(foreign), Err(true));
+    assert!(vault.objects_trouble().unwrap().contains("is not the object store of this vault"));
+    assert!(other.objects.lock().is_empty());
+    vault.close().await;
+
+    // Without one.
+    let (vault, _) = open(&place).await;
+    let needs = VaultError::NeedsObjects("memory://bucket/prefix".to_owned());
+    assert_eq!((vault.probe_objects().await, vault.objects_trouble()), (Err(needs), None));
+}
+
 pub(super) async fn a_vault_takes_its_own_store_alone(place: TestDatabase) {
     let store = Arc::new(FakeStore::default());
     let (vault, owner) = open_with(&place, &store).await;
