@@ -44,6 +44,9 @@ struct State {
     trouble: Option<String>,
     epoch: i64,
     claims: u64,
+    /// Claims that were begun, and whether the last one may have been made without this process knowing.
+    begun: u64,
+    is_unsettled: bool,
 }
 
 /// The checkpoints that standbys are to serve, and whether the database has them.
@@ -64,6 +67,24 @@ impl Lease {
         }
     }
 
+    /// Notes that a claim is about to be sent.
+    pub(crate) fn claiming(&self) {
+        let mut state = self.state.lock();
+        state.begun += 1;
+        state.is_unsettled = true;
+    }
+
+    /// Notes that the claim was certainly not made.
+    pub(crate) fn not_claimed(&self) {
+        self.state.lock().is_unsettled = false;
+    }
+
+    /// The epoch of this process's last claim, if it is known, and how many claims were begun.
+    fn settled(&self) -> Option<(i64, u64)> {
+        let state = self.state.lock();
+        (!state.is_unsettled).then_some((state.epoch, state.begun))
+    }
+
     /// Notes a claim that was sent at `sent`.
     pub(crate) fn claimed(&self, sent: Boottime, epoch: i64) {
         let mut state = self.state.lock();
@@ -73,6 +94,7 @@ impl Lease {
         state.until = Some(sent.plus(LEASE_TTL.saturating_sub(MARGIN)));
         state.epoch = epoch;
         state.claims += 1;
+        state.is_unsettled = false;
         self.metrics.claimed(epoch, state.claims == 1);
     }
 
@@ -176,10 +198,15 @@ pub(crate) async fn keep(database: Database, lease: Arc<Lease>, log: i32, holder
     loop {
         tokio::time::sleep(RENEW_EVERY).await;
         let sent = Boottime::now();
-        let shown = lease.to_show();
+        let (shown, settled) = (lease.to_show(), lease.settled());
         let renewal = renew(&database, &mut connection, (log, &holder), shown.as_ref());
         match tokio::time::timeout(RENEWAL_PATIENCE, renewal).await {
-            Ok(Ok(Some(resign))) => {
+            // The lease names this process, and another one has claimed the log: this one holds an older log, and each of its commits would be
+            // refused. It must not wait for one: requests that do not fit to the older log make none.
+            Ok(Ok(Some(renewed))) if is_passed(settled, lease.settled(), renewed.epoch) => {
+                return lease.lose("another process has claimed the log, though the lease is held here");
+            }
+            Ok(Ok(Some(Renewed { resign, .. }))) => {
                 if let Some(shown) = &shown {
                     lease.is_shown(shown);
                 }
@@ -194,14 +221,26 @@ pub(crate) async fn keep(database: Database, lease: Arc<Lease>, log: i32, holder
     }
 }
 
-/// Renews once, and writes what standbys are to see. Whether the holder is asked to resign; none if the lease is another's, or was given up.
-/// The connection is kept only if it works.
+/// Whether the head's epoch is not that of the last claim of this process. It is not known while a claim of its own is under way.
+fn is_passed(before: Option<(i64, u64)>, after: Option<(i64, u64)>, epoch: i64) -> bool {
+    before == after && before.is_some_and(|(own, _)| own != epoch)
+}
+
+/// What a renewal read.
+struct Renewed {
+    /// Whether the holder is asked to resign.
+    resign: bool,
+    /// The head's.
+    epoch: i64,
+}
+
+/// Renews once, and writes what standbys are to see. None if the lease is another's, or was given up. The connection is kept only if it works.
 async fn renew(
     database: &Database,
     kept: &mut Option<PgConnection>,
     (log, holder): (i32, &Holder),
     shown: Option<&(Option<String>, Option<String>)>,
-) -> sqlx::Result<Option<bool>> {
+) -> sqlx::Result<Option<Renewed>> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
         None => {
@@ -217,13 +256,15 @@ async fn renew(
     let renewal = match shown {
         None => sqlx::query(
             "UPDATE vouchlog_lease SET renewed = clock_timestamp()
-             WHERE log = $1 AND holder = $2 AND renewed IS NOT NULL RETURNING resign",
+             WHERE log = $1 AND holder = $2 AND renewed IS NOT NULL
+             RETURNING resign, (SELECT h.epoch FROM vouchlog_head h WHERE h.log = $1)",
         )
         .bind(log)
         .bind(&holder.id[..]),
         Some((signed, published)) => sqlx::query(
             "UPDATE vouchlog_lease SET renewed = clock_timestamp(), signed = $3, published = $4
-             WHERE log = $1 AND holder = $2 AND renewed IS NOT NULL RETURNING resign",
+             WHERE log = $1 AND holder = $2 AND renewed IS NOT NULL
+             RETURNING resign, (SELECT h.epoch FROM vouchlog_head h WHERE h.log = $1)",
         )
         .bind(log)
         .bind(&holder.id[..])
@@ -232,7 +273,7 @@ async fn renew(
     };
     let row = renewal.fetch_optional(&mut connection).await?;
     *kept = Some(connection);
-    row.map(|row| row.try_get(0)).transpose()
+    row.map(|row| Ok(Renewed { resign: row.try_get(0)?, epoch: row.try_get(1)? })).transpose()
 }
 
 /// Gives a lease up, so that a standby takes over at once.

@@ -150,9 +150,13 @@ impl PostgresLiving {
         let (database, notices) = (self.database.clone(), self.notices.clone());
         let claiming = async move { claim::claim(&database, &notices, &claim, CLAIM_PATIENCE).await };
         let sent = Boottime::now();
+        self.lease.claiming();
         // Longer than the claim takes by itself: connecting is bounded apart.
         let outcome = self.database.run(2 * CLAIM_PATIENCE, claiming);
-        let claimed = outcome.map_err(NotClaimed::Failed)??;
+        let claimed = outcome.map_err(NotClaimed::Failed)?.inspect_err(|error| match error {
+            NotClaimed::Held | NotClaimed::Away(_) => self.lease.not_claimed(),
+            NotClaimed::Failed(_) => {}
+        })?;
         // Sent again and again, the claim that succeeded may be the last: `sent` is then early, never late.
         self.lease.claimed(sent, claimed.epoch);
         self.epoch.store(claimed.epoch, Ordering::Relaxed);
