@@ -1,6 +1,7 @@
 //! The sealed part of a store on a bucket: an object for each full tile and each full bundle.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use futures::{StreamExt, TryStreamExt, future, stream};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
+use tokio::sync::Semaphore;
 use vouchlog_merkle::{EntryBundle, Hash, MAX_BUNDLE_LEN, TILE_WIDTH, Tile, TileId, TilePath, leaf_hash};
 use vouchlog_storage::{FileRange, Part, Pruned, Sealed, StoreError};
 
@@ -22,8 +24,11 @@ use crate::pruning::{self, FOLDER_PATIENCE, Record};
 const FULL: u16 = 256;
 /// A full tile: 256 hashes.
 const TILE_BYTES: usize = TILE_WIDTH * Hash::LEN;
-/// Writes in flight at once while sealing.
-const WRITES_IN_FLIGHT: usize = 32;
+/// Writes in flight at once while sealing: an eighth of what is to be written, within these bounds. A burst of many would take the processors
+/// from the commits, and those of a store on the same machine.
+const WRITES_IN_FLIGHT: RangeInclusive<usize> = 4..=32;
+/// Bytes in flight at once while sealing: bundles may have 16 MiB each. One goes in any case.
+const BYTES_IN_FLIGHT: usize = 32 * 1024 * 1024;
 /// Reads in flight at once while an upper tile is verified.
 const READS_IN_FLIGHT: usize = 32;
 /// The time for one sealing, which may write thousands of objects. What is not written by then is written again later.
@@ -239,14 +244,24 @@ impl Sealed for ObjectSealed {
             .collect();
         let bucket = self.bucket.clone();
         self.driver.run(SEALING_PATIENCE, async move {
+            let at_once = (objects.len() / 8).clamp(*WRITES_IN_FLIGHT.start(), *WRITES_IN_FLIGHT.end());
+            let room = Arc::new(Semaphore::new(BYTES_IN_FLIGHT));
             let writes = stream::iter(objects).map(|(path, bytes)| {
-                let bucket = bucket.clone();
-                async move { bucket.create(&path, &bytes, Content::Tile).await }
+                let (bucket, room) = (bucket.clone(), room.clone());
+                async move {
+                    let share = u32::try_from(bytes.len().min(BYTES_IN_FLIGHT)).unwrap_or(u32::MAX);
+                    let _share = room.acquire_many(share).await.expect("it is never closed");
+                    bucket.create(&path, &bytes, Content::Tile).await
+                }
             });
-            writes.buffer_unordered(WRITES_IN_FLIGHT).try_collect::<()>().await
+            writes.buffer_unordered(at_once).try_collect::<()>().await
         })?;
         *next += bundles.len() as u64;
         Ok(())
+    }
+
+    fn is_remote(&self) -> bool {
+        true
     }
 
     fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {

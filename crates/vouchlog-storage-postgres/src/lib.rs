@@ -32,6 +32,7 @@ mod database;
 mod lease;
 mod living;
 mod location;
+mod mark;
 mod metrics;
 mod moving;
 mod notices;

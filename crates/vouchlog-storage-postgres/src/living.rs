@@ -19,6 +19,7 @@ use crate::commit::{Fence, Rows};
 use crate::contents::read_all;
 use crate::database::{Database, QUERY_PATIENCE, Use};
 use crate::lease::{self, LEASE_TTL, Lease};
+use crate::mark::{Flush, mark};
 use crate::notices::Notices;
 use crate::outcome::{is_rejection, late, signed, words};
 use crate::sealed::PostgresSealed;
@@ -362,13 +363,7 @@ impl Living for PostgresLiving {
         }
         let (log, epoch, up_to) = (self.log, self.epoch.load(Ordering::Relaxed), signed(up_to));
         let sealed = self.database.query(QUERY_PATIENCE, move |connection| {
-            Box::pin(async move {
-                let seal = sqlx::query(
-                    "UPDATE vouchlog_head SET sealed = greatest(sealed, $3) WHERE log = $1 AND epoch = $2",
-                );
-                let sealed = seal.bind(log).bind(epoch).bind(up_to).execute(&mut *connection).await?;
-                Ok(sealed.rows_affected() == 1)
-            })
+            Box::pin(mark(connection, (log, epoch), up_to, Flush::Later))
         })?;
         if !sealed {
             return Err(StoreError::Io("the log was claimed again meanwhile".into()));
@@ -377,7 +372,12 @@ impl Living for PostgresLiving {
         self.database.query(QUERY_PATIENCE, move |connection| {
             Box::pin(async move {
                 let rows = sqlx::query("DELETE FROM vouchlog_tail WHERE log = $1 AND first + count <= $2");
-                rows.bind(log).bind(up_to).execute(connection).await.map(drop)
+                let rows = rows.bind(log).bind(up_to).execute(&mut *connection).await?;
+                if rows.rows_affected() == 0 {
+                    // Nothing was flushed after the mark.
+                    mark(connection, (log, epoch), up_to, Flush::Now).await?;
+                }
+                Ok(())
             })
         })
     }

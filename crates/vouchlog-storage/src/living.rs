@@ -90,6 +90,11 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
     /// other error the same may be tried again.
     fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError>;
 
+    /// Whether it is far away or shares a machine's processors with others: it is filled gently then, unless commits wait for that.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// A full tile that was put.
     fn tile(&self, tile: TileId) -> Result<Bytes, StoreError>;
 
@@ -148,6 +153,10 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
 impl<S: Sealed + ?Sized> Sealed for Arc<S> {
     fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError> {
         (**self).put(tiles, bundles)
+    }
+
+    fn is_remote(&self) -> bool {
+        (**self).is_remote()
     }
 
     fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
-use vouchlog_merkle::{TileId, TreeHead};
+use vouchlog_merkle::{TileId, TreeHead, TreeSize, full_tiles};
 
 use crate::{
     Batch, CommitError, Epoch, FileRange, Growth, Living, Loaded, Part, Pruned, Sealed, Store, StoreError,
     Tenure,
 };
+
+mod pace;
+
+use pace::{Pace, Portion};
 
 /// Full bundles worth a sealing of their own: with fewer, the syncs of the sealed part would cost more than they save.
 const WORTH_SEALING: usize = 64;
@@ -61,8 +65,31 @@ struct Control {
     failure: Option<String>,
     /// Why commits must not go on until the store is opened again.
     stopped: Option<String>,
+    /// Commits that wait until the backlog is smaller.
+    waiting: usize,
     /// Whether the thread is to seal what is full and end.
     stop: bool,
+}
+
+/// What is sealed at once.
+type Full<K> = Vec<(K, Bytes)>;
+
+impl Unsealed {
+    /// The first bundles, and the tiles that are full with them.
+    fn first(&self, portion: Portion) -> (Full<TileId>, Full<u64>) {
+        let mut room = portion.bytes;
+        let fits = |(nth, (_, bytes)): &(usize, (&u64, &Bytes))| {
+            // One goes in any case.
+            let fits = *nth == 0 || room >= bytes.len();
+            room = room.saturating_sub(bytes.len());
+            fits
+        };
+        let bundles = self.bundles.iter().take(portion.bundles).enumerate().take_while(fits);
+        let bundles: Vec<_> = bundles.map(|(_, (n, bytes))| (*n, bytes.clone())).collect();
+        let size = TreeSize::new(bundles.last().map_or(0, |(last, _)| (last + 1) * 256));
+        let tiles = self.tiles.iter().filter(|(tile, _)| tile.index < full_tiles(tile.level, size));
+        (tiles.map(|(tile, bytes)| (*tile, bytes.clone())).collect(), bundles)
+    }
 }
 
 impl<L: Living, S: Sealed> Sealing<L, S> {
@@ -99,7 +126,7 @@ impl<L: Living, S: Sealed> Sealing<L, S> {
     /// # Errors
     /// As the sealing thread would meet them; the store has taken note.
     pub fn seal(&self) -> Result<(), StoreError> {
-        self.shared.seal().inspect_err(|error| self.shared.report(error))
+        self.shared.seal_all().inspect_err(|error| self.shared.report(error))
     }
 
     /// The living part.
@@ -297,7 +324,12 @@ impl<L: Living, S: Sealed> Shared<L, S> {
             if let Some(failure) = &control.failure {
                 return Err(format!("sealing failed: {failure}"));
             }
-            if self.changed.wait_until(&mut control, deadline).timed_out() {
+            // A sealing thread that takes its time goes on at once.
+            control.waiting += 1;
+            self.changed.notify_all();
+            let timed_out = self.changed.wait_until(&mut control, deadline).timed_out();
+            control.waiting -= 1;
+            if timed_out {
                 return Err("sealing cannot keep up with the commits".into());
             }
         }
@@ -345,16 +377,46 @@ impl<L: Living, S: Sealed> Shared<L, S> {
 
     /// The thread: seals whenever enough is full, or little has been full for long enough, until told to stop.
     fn run(&self) {
+        let mut pace = Pace::new(self.sealed.is_remote());
         loop {
-            let stop = self.wait_for_work();
-            let failed = self.seal().map_err(|error| self.report(&error)).is_err();
-            if stop {
-                return;
+            if self.wait_for_work() {
+                return drop(self.seal_all().inspect_err(|error| self.report(error)));
             }
-            if failed {
-                std::thread::sleep(RETRY_AFTER);
+            let begun = Instant::now();
+            match self.seal(pace.portion(self.is_hurried())) {
+                Ok(sealed) => {
+                    let left = self.unsealed.read().bundles.len();
+                    let full = self.control.lock().sealed / 256 + left as u64;
+                    self.rest(pace.rest(sealed, begun.elapsed(), (left, full)));
+                }
+                Err(error) => {
+                    self.report(&error);
+                    std::thread::sleep(RETRY_AFTER);
+                }
             }
         }
+    }
+
+    /// Whether commits wait for the sealing.
+    fn is_hurried(&self) -> bool {
+        self.control.lock().waiting > 0
+    }
+
+    /// Leaves the processors and the network to the commits, unless they wait for the sealing, or the store is closed.
+    fn rest(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut control = self.control.lock();
+        while !control.stop && control.waiting == 0 {
+            if self.changed.wait_until(&mut control, until).timed_out() {
+                return;
+            }
+        }
+    }
+
+    /// Seals everything that is full.
+    fn seal_all(&self) -> Result<(), StoreError> {
+        while self.seal(Portion::MOST)? > 0 {}
+        Ok(())
     }
 
     fn wait_for_work(&self) -> bool {
@@ -368,18 +430,14 @@ impl<L: Living, S: Sealed> Shared<L, S> {
         control.stop
     }
 
-    /// One sealing: write, sync, record in the living part, forget. A crash between any two steps repeats it.
-    fn seal(&self) -> Result<(), StoreError> {
+    /// One sealing, of a portion of what is full: write, sync, record in the living part, forget. A crash between any two steps repeats it.
+    /// Returns how many bundles there were.
+    fn seal(&self, portion: Portion) -> Result<usize, StoreError> {
         if self.has_failed() {
-            return Ok(());
+            return Ok(0);
         }
-        let (tiles, bundles) = {
-            let unsealed = self.unsealed.read();
-            let tiles: Vec<_> = unsealed.tiles.iter().map(|(id, bytes)| (*id, bytes.clone())).collect();
-            let bundles: Vec<_> = unsealed.bundles.iter().map(|(n, bytes)| (*n, bytes.clone())).collect();
-            (tiles, bundles)
-        };
-        let Some((last, _)) = bundles.last() else { return Ok(()) };
+        let (tiles, bundles) = self.unsealed.read().first(portion);
+        let Some((last, _)) = bundles.last() else { return Ok(0) };
         let sealed = (last + 1) * 256;
         let _span = tracing::debug_span!("seal", size = sealed, bundles = bundles.len()).entered();
         self.check_joins(&bundles)?;
@@ -396,7 +454,7 @@ impl<L: Living, S: Sealed> Shared<L, S> {
         drop(unsealed);
         drop(control);
         self.changed.notify_all();
-        Ok(())
+        Ok(bundles.len())
     }
 
     /// Whether a sync failed, or a commit has an unknown outcome. Closing alone is no failure.
@@ -432,152 +490,4 @@ impl<L: Living, S: Sealed> Shared<L, S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use vouchlog_merkle::{CompactRange, Hash, TreeSize, leaf_hash, tiles_of_growth};
-
-    use super::*;
-
-    /// A living part that remembers how far it was told that everything is sealed.
-    #[derive(Debug, Default)]
-    struct Plain {
-        head: Mutex<Option<TreeHead>>,
-        sealed: Mutex<u64>,
-    }
-
-    impl Living for Plain {
-        fn claim(&self) -> Result<Epoch, StoreError> {
-            Ok(Epoch::new(1))
-        }
-
-        fn load(&self) -> Result<Option<Loaded>, StoreError> {
-            Ok(None)
-        }
-
-        fn head(&self) -> Result<Option<TreeHead>, StoreError> {
-            Ok(*self.head.lock())
-        }
-
-        fn commit(&self, _: Epoch, _: Option<u64>, batch: &Batch) -> Result<(), CommitError> {
-            *self.head.lock() = Some(batch.head);
-            Ok(())
-        }
-
-        fn seal(&self, _: Epoch, up_to: u64) -> Result<(), StoreError> {
-            *self.sealed.lock() = up_to;
-            Ok(())
-        }
-
-        fn note_signed(&self, _: TreeHead) -> Result<(), StoreError> {
-            Ok(())
-        }
-
-        fn signed(&self) -> Result<Option<TreeHead>, StoreError> {
-            Ok(None)
-        }
-
-        fn impediment(&self) -> Option<String> {
-            None
-        }
-
-        fn close(&self) -> Result<(), StoreError> {
-            Ok(())
-        }
-    }
-
-    /// A sealed part whose first writes fail.
-    #[derive(Debug)]
-    struct Failing(Mutex<Vec<StoreError>>);
-
-    impl Sealed for Failing {
-        fn put(&self, _: &[(TileId, Bytes)], _: &[(u64, Bytes)]) -> Result<(), StoreError> {
-            self.0.lock().pop().map_or(Ok(()), Err)
-        }
-
-        fn tile(&self, _: TileId) -> Result<Bytes, StoreError> {
-            Err(StoreError::Damaged("not asked for".into()))
-        }
-
-        fn bundle(&self, _: u64) -> Result<Bytes, StoreError> {
-            Err(StoreError::Damaged("not asked for".into()))
-        }
-
-        fn place(&self, _: Part) -> Option<FileRange> {
-            None
-        }
-
-        fn reread(&self, _: Part) -> Result<Bytes, StoreError> {
-            Err(StoreError::Damaged("not asked for".into()))
-        }
-
-        fn find_bundle(&self, _: u64, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
-            Ok(None)
-        }
-
-        fn repair(&self, _: Part, _: &Bytes) -> Result<(), StoreError> {
-            Ok(())
-        }
-    }
-
-    /// A full bundle from `old` on.
-    fn batch(old: u64) -> Batch {
-        let entry = [0, 1, 7];
-        let mut range = CompactRange::new();
-        (0..old + 256).for_each(|_| range.append(leaf_hash(&entry[2..])));
-        let head = TreeHead { size: TreeSize::new(old + 256), root: range.root().unwrap() };
-        let tiles = tiles_of_growth(TreeSize::new(old), head.size);
-        let growth = Growth {
-            tiles: tiles.map(|id| (id, vec![0; 256 * Hash::LEN].into())).collect(),
-            bundles: vec![(old / 256, entry.repeat(256).into())],
-        };
-        Batch { head, count: 256, entries: entry.repeat(256).into(), states: Vec::new(), growth }
-    }
-
-    fn wait_until(mut condition: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !condition() {
-            assert!(Instant::now() < deadline, "it never happened");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    #[test]
-    fn a_failed_sync_while_sealing_stops_all_writing() {
-        let failing = Failing(Mutex::new(vec![StoreError::Unsynced("EIO".into())]));
-        let store = Sealing::start(Plain::default(), failing).unwrap();
-        store.commit(None, batch(0)).unwrap();
-        wait_until(|| store.impediment().is_some());
-        let refused = store.commit(Some(256), batch(256)).unwrap_err();
-        assert!(
-            matches!(&refused, CommitError::Refused(reason) if reason.contains("sync failed")),
-            "{refused}"
-        );
-        // The next sync would succeed; that proves nothing, so it is not even tried.
-        std::thread::sleep(2 * RETRY_AFTER);
-        assert_eq!(*store.living().sealed.lock(), 0);
-        assert!(store.impediment().is_some());
-    }
-
-    #[test]
-    fn another_history_in_the_sealed_part_stops_all_writing() {
-        let failing = Failing(Mutex::new(vec![StoreError::Conflict("tile/0/000 has other bytes".into())]));
-        let store = Sealing::start(Plain::default(), failing).unwrap();
-        store.commit(None, batch(0)).unwrap();
-        wait_until(|| store.impediment().is_some());
-        let refused = store.commit(Some(256), batch(256)).unwrap_err();
-        assert!(
-            matches!(&refused, CommitError::Refused(reason) if reason.contains("other bytes")),
-            "{refused}"
-        );
-        assert_eq!(*store.living().sealed.lock(), 0);
-    }
-
-    #[test]
-    fn what_is_known_not_to_be_written_is_retried() {
-        let failing = Failing(Mutex::new(vec![StoreError::Io("no space left on device".into())]));
-        let store = Sealing::start(Plain::default(), failing).unwrap();
-        store.commit(None, batch(0)).unwrap();
-        store.commit(Some(256), batch(256)).unwrap();
-        wait_until(|| *store.living().sealed.lock() == 512);
-        assert_eq!(store.impediment(), None);
-    }
-}
+mod tests;
