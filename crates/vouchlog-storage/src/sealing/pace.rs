@@ -91,6 +91,12 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     /// Seals for a while while bundles arrive at a rate; how many are left in the end, and the share of time at rest.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "there are few bundles"
+    )]
     fn worked(backlog: usize, arrivals_a_second: f64, seconds: u32) -> (usize, f64) {
         let mut pace = Pace::new(true);
         let (mut time, mut rested, mut sealed, begun) =
@@ -124,7 +130,7 @@ mod tests {
     fn what_arrives_is_sealed_as_fast() {
         for arrivals in [4.0, 40.0, 230.0] {
             let (left, _) = worked(0, arrivals, 120);
-            assert!((left as f64) < 2.0 + 2.0 * arrivals, "{left} of {arrivals} a second");
+            assert!(left < 10, "{left} of {arrivals} a second");
         }
     }
 
