@@ -1,18 +1,22 @@
 //! One audit from beginning to end: the checkpoint, what contradicts it, the walk, the evidence, the report.
 
+use std::panic::resume_unwind;
 use std::time::Instant;
 
 use futures::StreamExt;
 use thiserror::Error;
+use tokio::task::JoinSet;
+use tracing::Instrument;
 use vouchlog_api::{CachingReader, Error, LogReader, Result};
 use vouchlog_merkle::{TILE_WIDTH, TileId, TilePath, TreeHead, TreeSize};
 use vouchlog_note::SignedCheckpoint;
 
+use crate::bundle::Leaves;
 use crate::checkpoint::{Cosigned, examine};
 use crate::config::Config;
 use crate::edge::RightEdge;
 use crate::evidence::EvidenceSource;
-use crate::fetch::{Fetcher, is_log_unreadable};
+use crate::fetch::{Fetcher, Served, is_log_unreadable};
 use crate::finding::{Finding, Suspicions};
 use crate::heads::Comparison;
 use crate::kind::{FindingKind, Proves};
@@ -68,7 +72,7 @@ pub enum AuditError {
 /// Audits a log: everything that its newest checkpoint implies, or, with the state of an earlier audit, everything since.
 ///
 /// Faults of the log are findings of the report; an error is only what keeps the auditor from looking. `on_step` receives how far
-/// the audit is, and is now and then given a state to save.
+/// the audit is, and is now and then given a state to save. Call it in a Tokio runtime: bundles are read ahead in tasks of their own.
 #[tracing::instrument(name = "audit", skip_all, fields(origin = %config.log.origin, size))]
 pub async fn audit<R: LogReader>(
     reader: R,
@@ -192,7 +196,8 @@ impl<'c, R: LogReader> Audit<'c, R> {
         Ok(())
     }
 
-    /// Walks to the end, many requests at a time, one bundle after the other.
+    /// Walks to the end, many requests at a time, one bundle after the other. No more than `in_flight` bundles are in memory, each with
+    /// its tile and hashes: some 250 kB of statements by default.
     async fn walk(
         &self,
         signed: &SignedCheckpoint,
@@ -207,8 +212,8 @@ impl<'c, R: LogReader> Audit<'c, R> {
         }
         let first = begun / WIDTH;
         let bundles = first..size.get().div_ceil(WIDTH);
-        let fetches =
-            futures::stream::iter(bundles).map(|bundle| fetch(&self.log, bundle, bundle == first, size));
+        let fetches = futures::stream::iter(bundles)
+            .map(|bundle| ahead(fetch(self.log.clone(), bundle, bundle == first, size)));
         let mut fetched = std::pin::pin!(fetches.buffered(options.in_flight.clamp(1, MAX_IN_FLIGHT)));
         let mut count = 0;
         while let Some(next) = fetched.next().await {
@@ -306,9 +311,23 @@ impl<'c, R: LogReader> Audit<'c, R> {
     }
 }
 
-/// A bundle, the tile beside it, and the full tiles above that the walk has not seen yet.
+/// Reads in a task of its own: on another core, if there is one, what comes next is read, unzipped and hashed while the walk checks
+/// what came before. A task whose result is not wanted any more is aborted.
+async fn ahead(fetch: impl Future<Output = Result<Fetched>> + Send + 'static) -> Result<Fetched> {
+    let mut task = JoinSet::new();
+    task.spawn(fetch.in_current_span());
+    match task.join_next().await.expect("there is one task") {
+        Ok(fetched) => fetched,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Err(Error::unavailable("the audit is stopped")),
+        },
+    }
+}
+
+/// A bundle with its hashes, the tile beside it, and the full tiles above that the walk has not seen yet.
 async fn fetch<R: LogReader>(
-    log: &Fetcher<R>,
+    log: Fetcher<R>,
     bundle: u64,
     is_first: bool,
     size: TreeSize,
@@ -322,7 +341,11 @@ async fn fetch<R: LogReader>(
     let entries = log.served_bundle(bundle, width).await?;
     // A partial tile was read with the others of the right edge.
     let tile = if width == 256 { Some(log.served_tile(id, width).await?) } else { None };
-    Ok(Fetched { bundle, width, entries, tile, parents })
+    let leaves = match &entries {
+        Served::Bytes(bytes) => Leaves::of(bytes, usize::from(width)),
+        Served::Missing(_) => None,
+    };
+    Ok(Fetched { bundle, width, entries, leaves, tile, parents })
 }
 
 /// Whether a place is a full bundle below a minimum index. The first one, with the genesis entry, is never given up.

@@ -1,9 +1,27 @@
 //! One entry bundle against the leaf hashes that the tree has in its place: which entry was altered, removed, inserted or
 //! moved.
 
-use vouchlog_merkle::{EntryBundle, Hash, leaf_hash};
+use vouchlog_merkle::{EntryBundle, Hash, TILE_WIDTH, leaf_hash};
 
+use crate::edge::tile_root;
 use crate::kind::FindingKind;
+
+/// The leaf hashes of a bundle, and the root of the tile that they make.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaves {
+    pub(crate) hashes: Vec<Hash>,
+    /// None for a partial bundle, whose tile has no root of its own.
+    pub(crate) root: Option<Hash>,
+}
+
+impl Leaves {
+    /// Hashes a bundle of this many entries; `None` when the bytes are another thing.
+    pub(crate) fn of(bytes: &[u8], width: usize) -> Option<Self> {
+        let hashes = leaves(&entries(bytes, width)?);
+        let root = (hashes.len() == TILE_WIDTH).then(|| tile_root(&hashes));
+        Some(Self { hashes, root })
+    }
+}
 
 /// What is wrong with a bundle, and where it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

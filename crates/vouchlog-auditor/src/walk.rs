@@ -5,7 +5,7 @@ use bytes::Bytes;
 use vouchlog_merkle::{Hash, TILE_WIDTH, TileId, TreeHead, leaf_hash};
 use vouchlog_stream::Entry;
 
-use crate::bundle::{self, BundleFault};
+use crate::bundle::{self, BundleFault, Leaves};
 use crate::config::{Config, EntryRules};
 use crate::edge::{RightEdge, tile_root};
 use crate::evidence::{EvidenceSource, ServedBytes};
@@ -22,11 +22,13 @@ mod finish;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
-/// A bundle as it was fetched, with the tile beside it and the full tiles above that are needed first.
+/// A bundle as it was fetched, hashed, with the tile beside it and the full tiles above that are needed first.
 pub(crate) struct Fetched {
     pub(crate) bundle: u64,
     pub(crate) width: u16,
     pub(crate) entries: Served,
+    /// What the entries hash to; none where the bundle is missing or does not hold `width` entries.
+    pub(crate) leaves: Option<Leaves>,
     /// The full tile of level 0; none beside a partial bundle, whose tile was read before.
     pub(crate) tile: Option<Served>,
     pub(crate) parents: Vec<(TileId, Served)>,
@@ -50,8 +52,6 @@ pub(crate) struct Walk<'a> {
     /// Entries read, and their bytes.
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
-    /// The hashes of the bundle at hand; kept for its memory.
-    leaves: Vec<Hash>,
     /// A fault that moved the entries behind it into the next bundle.
     shifted: Option<(FindingKind, Cause)>,
     /// Set when part of the tree is unknown.
@@ -69,7 +69,6 @@ impl<'a> Walk<'a> {
         rules: Option<Rules>,
         found: Suspicions,
     ) -> Self {
-        let leaves = Vec::with_capacity(TILE_WIDTH);
         Self {
             config,
             head,
@@ -82,7 +81,6 @@ impl<'a> Walk<'a> {
             found,
             entries: 0,
             bytes: 0,
-            leaves,
             shifted: None,
             is_tree_lost: false,
             wrong: 0,
@@ -121,34 +119,34 @@ impl<'a> Walk<'a> {
 
     /// The bundle as it should be: every hash right. False, with nothing done, when anything is not.
     fn take_sound(&mut self, fetched: &Fetched) -> bool {
-        let Served::Bytes(bytes) = &fetched.entries else { return false };
-        let width = usize::from(fetched.width);
-        let Some(entries) = bundle::entries(bytes, width) else { return false };
-        let mut leaves = std::mem::take(&mut self.leaves);
-        leaves.clear();
-        leaves.extend(entries.iter().map(|entry| leaf_hash(entry)));
+        let (Served::Bytes(bytes), Some(leaves)) = (&fetched.entries, &fetched.leaves) else { return false };
+        let Some(entries) = bundle::entries(bytes, usize::from(fetched.width)) else { return false };
         let known = self.grown.level(0).len();
-        let is_sound = leaves[..known] == *self.grown.level(0) && self.is_right(fetched, &leaves);
+        let is_sound = leaves.hashes[..known] == *self.grown.level(0) && self.is_right(fetched, leaves);
         if is_sound {
-            self.feed(fetched.bundle, known, entries.iter().copied().map(Some));
+            self.feed(fetched.bundle, known, entries.into_iter().map(Some));
             self.bytes += bytes.len() as u64;
-            self.grow(fetched, &leaves);
+            match leaves.root {
+                Some(root) => self.push_tile(root),
+                None => self.grown.set_leaves(&leaves.hashes),
+            }
+            self.check_grown(fetched, leaves.hashes.len());
         }
-        self.leaves = leaves;
         is_sound
     }
 
     /// Whether the tile beside the bundle, and the one above, have these hashes.
-    fn is_right(&self, fetched: &Fetched, leaves: &[Hash]) -> bool {
-        match &fetched.tile {
-            None => self.tiles.partial(0) == Some(leaves),
-            Some(Served::Missing(_)) => false,
-            Some(Served::Bytes(tile)) => {
+    fn is_right(&self, fetched: &Fetched, leaves: &Leaves) -> bool {
+        let hashes = leaves.hashes.as_slice();
+        match (&fetched.tile, leaves.root) {
+            (None, _) => self.tiles.partial(0) == Some(hashes),
+            (Some(Served::Bytes(tile)), Some(root)) => {
                 let id = TileId { level: 0, index: fetched.bundle };
-                let is_beside = tile.len() == leaves.len() * Hash::LEN
-                    && tile.chunks_exact(Hash::LEN).zip(leaves).all(|(hash, leaf)| hash == leaf.as_bytes());
-                is_beside && self.tiles.expected(id).is_none_or(|above| above.root == tile_root(leaves))
+                let is_beside = tile.len() == hashes.len() * Hash::LEN
+                    && tile.chunks_exact(Hash::LEN).zip(hashes).all(|(hash, leaf)| hash == leaf.as_bytes());
+                is_beside && self.tiles.expected(id).is_none_or(|above| above.root == root)
             }
+            _ => false,
         }
     }
 
@@ -159,7 +157,11 @@ impl<'a> Walk<'a> {
         } else {
             self.grown.set_leaves(leaves);
         }
-        debug_assert_eq!(self.grown.size(), fetched.bundle * WIDTH + leaves.len() as u64);
+        self.check_grown(fetched, leaves.len());
+    }
+
+    fn check_grown(&self, fetched: &Fetched, leaves: usize) {
+        debug_assert_eq!(self.grown.size(), fetched.bundle * WIDTH + leaves as u64);
     }
 
     fn push_tile(&mut self, root: Hash) {
@@ -198,11 +200,7 @@ impl<'a> Walk<'a> {
 
     /// A bundle with something wrong: finds out what, says so once, and goes on with the hashes the tree has. Whether those are known.
     fn take_apart(&mut self, fetched: &Fetched) -> bool {
-        let width = usize::from(fetched.width);
-        let leaves = match &fetched.entries {
-            Served::Bytes(bytes) => bundle::entries(bytes, width).map(|entries| bundle::leaves(&entries)),
-            Served::Missing(_) => None,
-        };
+        let leaves = fetched.leaves.as_ref().map(|leaves| leaves.hashes.clone());
         let id = TileId { level: 0, index: fetched.bundle };
         let (tile, expected) = match &fetched.tile {
             None => (self.tiles.partial(0).map(<[Hash]>::to_vec), None),
@@ -247,7 +245,7 @@ impl<'a> Walk<'a> {
             Truth::Unknown => {
                 self.blame_both(fetched, false, id);
                 self.is_tree_lost = true;
-                let nothing = vec![vouchlog_merkle::EMPTY_ROOT; width];
+                let nothing = vec![vouchlog_merkle::EMPTY_ROOT; usize::from(fetched.width)];
                 self.grow(fetched, &nothing);
             }
         }

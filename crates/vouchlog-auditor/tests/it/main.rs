@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic; the lint's exception does not reach its helpers")]
 
+mod ahead;
 mod completeness;
 mod engine;
 mod foreign;
