@@ -28,4 +28,6 @@ mod security;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresUrl, ServerSettings, without_password};
 pub use reach::{Reach, ReachError};
-pub use security::{ConnectionSecurity, Identity, PlainText, SecurityError, UrlError, parse, root_cause};
+pub use security::{
+    ConnectionSecurity, Identity, PlainText, SecurityError, UrlError, is_local, parse, root_cause,
+};

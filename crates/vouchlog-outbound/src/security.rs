@@ -81,6 +81,11 @@ pub fn parse(url: &str) -> Result<Url, UrlError> {
     Url::parse(url.trim()).map_err(|error| UrlError::Malformed(error.to_string()))
 }
 
+/// Whether a URL leads to this machine: what is sent there crosses no network.
+pub fn is_local(url: &Url) -> bool {
+    is_loopback(url.host_str().unwrap_or_default())
+}
+
 impl ConnectionSecurity {
     /// Whether a URL may be connected to: `https` and `grpcs` anywhere, anything else on this machine, unless plain text is allowed.
     pub fn check(&self, url: &Url) -> Result<(), UrlError> {
