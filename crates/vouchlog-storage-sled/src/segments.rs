@@ -17,7 +17,10 @@ use crate::files::{make_dir, name, os_error, write_file};
 
 mod cut;
 mod locate;
+mod pairs;
 mod pruning;
+
+use pairs::Pairs;
 
 /// Tiles or bundles in one segment: 32 MiB of tiles, a little over a million entries. Large enough that a log of 10^9
 /// entries has a thousand segments, small enough to copy to object storage one by one.
@@ -43,6 +46,8 @@ pub struct Segments {
     named: Mutex<HashSet<PathBuf>>,
     /// The entries that were given up.
     pruned: RwLock<Option<Arc<Pruned>>>,
+    /// Bundles that were read lately with their tiles.
+    pairs: Pairs,
 }
 
 /// Where the next bundle goes. Known from what was verified or written, never read back unverified: a wrong place would
@@ -79,6 +84,7 @@ impl Segments {
             verified: Mutex::default(),
             named: Mutex::default(),
             pruned: RwLock::new(pruning::read_pruned(dir)?),
+            pairs: Pairs::default(),
         };
         segments.next.lock().offset = segments.end_of_last(next.bundle)?;
         // A process that ended meanwhile may have left bytes of what it gave up.
@@ -98,6 +104,7 @@ impl Segments {
             verified: Mutex::default(),
             named: Mutex::default(),
             pruned: RwLock::new(pruning::read_pruned(dir).ok().flatten()),
+            pairs: Pairs::default(),
         }
     }
 
@@ -174,7 +181,7 @@ impl Segments {
         Ok(bytes.into())
     }
 
-    /// What is served is what the tree covers: a bundle and its tile of level 0 must agree.
+    /// Checks that a bundle and its tile of level 0 agree.
     fn check_bundle(&self, bundle: u64, bytes: &[u8], tile: &[u8]) -> Result<(), StoreError> {
         if is_bundle_of(bytes, tile) {
             return Ok(());
@@ -324,23 +331,20 @@ impl Sealed for Segments {
     }
 
     fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
-        let bytes = self.read_tile(tile)?;
-        if tile.level == 0 && self.has_removed(tile.index) {
-            // No entries are left to compare it with; the tile above is, by the scrub.
-            return Ok(bytes);
+        // Without its entries there is nothing to compare a tile with; the tile above is, by the scrub.
+        if tile.level == 0 && !self.has_removed(tile.index) {
+            return Ok(self.pair(tile.index)?.tile);
         }
-        if tile.level == 0 {
-            self.check_bundle(tile.index, &self.read_bundle(tile.index)?, &bytes)?;
-        } else {
+        let bytes = self.read_tile(tile)?;
+        if tile.level > 0 {
             self.check_upper_tile(tile, &bytes)?;
         }
         Ok(bytes)
     }
 
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
-        let bytes = self.read_bundle(bundle)?;
-        self.check_bundle(bundle, &bytes, &self.read_tile(TileId { level: 0, index: bundle })?)?;
-        Ok(bytes)
+        self.check_kept(Part::Bundle(bundle))?;
+        Ok(self.pair(bundle)?.bundle)
     }
 
     fn place(&self, part: Part) -> Option<FileRange> {

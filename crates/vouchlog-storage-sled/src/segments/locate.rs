@@ -128,10 +128,13 @@ impl Segments {
     /// Replaces an object where it lies. The place of a bundle must follow from two of three: the slot before it, its own slot and
     /// the slot after it. A wrong place would overwrite other bundles.
     pub(crate) fn replace(&self, part: Part, bytes: &[u8]) -> Result<(), StoreError> {
-        match part {
+        let replaced = match part {
             Part::Tile(tile) => self.replace_tile(tile, bytes),
             Part::Bundle(bundle) => self.replace_bundle(bundle, bytes),
-        }
+        };
+        // Also after a failure, which may have come after the write.
+        self.pairs.clear();
+        replaced
     }
 
     fn replace_tile(&self, tile: TileId, bytes: &[u8]) -> Result<(), StoreError> {

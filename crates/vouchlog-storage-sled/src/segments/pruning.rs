@@ -70,6 +70,7 @@ impl Segments {
     pub(crate) fn write_pruned(&self, pruned: &Pruned) -> Result<(), StoreError> {
         write_file(&self.dir.join(FILE), pruned.to_text().as_bytes())?;
         *self.pruned.write() = Some(Arc::new(pruned.clone()));
+        self.pairs.clear();
         Ok(())
     }
 
