@@ -8,21 +8,19 @@
 mod frames;
 mod socket;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::{self, Builder};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -37,7 +35,7 @@ use crate::limits::{ACCEPT_PAUSE, FAREWELL, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::peer::Peer;
 use crate::room::{Port, Room, Seat};
 use crate::tls::{Secured, Tls};
-use socket::Socket;
+use socket::{Protocol, Socket};
 
 /// What is accepted for.
 #[derive(Clone)]
@@ -50,7 +48,7 @@ pub(crate) struct Serving {
 /// Accepts until the server stops, then drains for at most [`ServerConfig::drain_timeout`], however far a request has got: one
 /// whose client never sends the rest of it is cut off then.
 pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &ServerConfig) {
-    let builder = builder(config);
+    let protocols = Arc::new(Protocols::new(config));
     let mut connections = JoinSet::new();
     loop {
         let (stream, address) = tokio::select! {
@@ -70,14 +68,15 @@ pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &Ser
         let Some(place) = serving.room.enter(address, &serving.port) else { continue };
         // Answers are whole messages; holding back a short one gains nothing. A socket that is gone says so when read.
         let _ = stream.set_nodelay(true);
-        let (handshake_timeout, header_timeout) = (config.handshake_timeout, config.header_timeout);
-        let (serving, mut builder) = (serving.clone(), builder.clone());
-        builder
-            .http2()
-            .initial_stream_window_size(STREAM_WINDOW.min(place.window()))
-            .initial_connection_window_size(place.window());
-        let accepted = Accepted { serving, builder, handshake_timeout, header_timeout, place };
-        connections.spawn(accepted.run(stream, address).in_current_span());
+        let accepted = Accepted { router: serving.router.clone(), protocols: Arc::clone(&protocols), place };
+        // A task of its own type for either: an idle connection without TLS does not take the room of one with it.
+        match serving.port.tls.clone() {
+            None => {
+                let peer = Peer { address, certificate: None };
+                connections.spawn(accepted.serve(stream, peer).in_current_span())
+            }
+            Some(tls) => connections.spawn(accepted.secure(tls, stream, address).in_current_span()),
+        };
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
@@ -90,37 +89,70 @@ pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &Ser
     connections.shutdown().await;
 }
 
-/// A connection that was accepted. All of its work is done in a task of its own, the handshake too.
-struct Accepted {
-    serving: Serving,
-    builder: Builder<TokioExecutor>,
+/// The two protocols with their limits, and the timeouts of what comes before them.
+struct Protocols {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
     handshake_timeout: Duration,
     header_timeout: Duration,
+}
+
+impl Protocols {
+    fn new(config: &ServerConfig) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(config.header_timeout)
+            .max_buf_size(MAX_HEADER_BYTES as usize);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(config.max_streams_per_connection)
+            .max_header_list_size(MAX_HEADER_BYTES)
+            .keep_alive_interval(config.keepalive_interval)
+            .keep_alive_timeout(config.keepalive_timeout);
+        let (handshake_timeout, header_timeout) = (config.handshake_timeout, config.header_timeout);
+        Self { http1, http2, handshake_timeout, header_timeout }
+    }
+
+    /// HTTP/2 with the window that a connection was given.
+    fn http2(&self, window: u32) -> http2::Builder<TokioExecutor> {
+        let mut http2 = self.http2.clone();
+        http2.initial_stream_window_size(STREAM_WINDOW.min(window)).initial_connection_window_size(window);
+        http2
+    }
+}
+
+/// A connection that was accepted. All of its work is done in a task of its own, the handshake too.
+///
+/// Thousands of connections do nothing for minutes, so what a task holds while it waits is small: neither the settings nor the state of
+/// a protocol are in it. The state of the one that the client speaks is allocated once that is known.
+struct Accepted {
+    router: Router,
+    protocols: Arc<Protocols>,
     place: Seat,
 }
 
 impl Accepted {
-    async fn run(self, stream: TcpStream, address: SocketAddr) {
-        let Some(tls) = &self.serving.port.tls else {
-            return self.serve(stream, Peer { address, certificate: None }).await;
-        };
-        match self.secure(tls, stream).await {
+    async fn secure(self, tls: Tls, stream: TcpStream, address: SocketAddr) {
+        // Allocated by itself: it is large, and over within seconds.
+        match Box::pin(self.handshake(&tls, stream)).await {
             None | Some(Ok(None)) => {}
             Some(Ok(Some(secured))) => {
                 let peer = Peer { address, certificate: secured.certificate };
-                self.serve(secured.stream, peer).await;
+                Box::pin(self.serve(secured.stream, peer)).await;
             }
             Some(Err(error)) => {
-                self.serving.room.handshake_failed();
+                self.place.handshake_failed();
                 tracing::debug!(%error, "a TLS handshake failed");
             }
         }
     }
 
     /// The handshake. None if there is no time for it: a client that has not asked for anything yet delays neither the end nor others.
-    async fn secure(&self, tls: &Tls, stream: TcpStream) -> Option<io::Result<Option<Secured>>> {
+    async fn handshake(&self, tls: &Tls, stream: TcpStream) -> Option<io::Result<Option<Secured>>> {
         let state = self.place.connection();
-        let handshake = tokio::time::timeout(self.handshake_timeout, tls.handshake(stream));
+        let handshake = tokio::time::timeout(self.protocols.handshake_timeout, tls.handshake(stream));
         tokio::select! {
             () = state.cut().cancelled() => None,
             () = state.closing().cancelled() => None,
@@ -128,29 +160,50 @@ impl Accepted {
         }
     }
 
-    async fn serve<S>(self, stream: S, peer: Peer)
+    /// Serves the client. Not an `async fn`, which would keep its arguments beside what is made of them.
+    fn serve<S>(self, stream: S, peer: Peer) -> impl Future<Output = ()> + Send
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Socket::new(stream, Arc::clone(self.place.connection()), self.header_timeout));
+        let Self { router, protocols, place } = self;
+        let connection = Arc::clone(place.connection());
+        let mut socket = Box::new(Socket::new(stream, Arc::clone(&connection), protocols.header_timeout));
         let names = peer.certificate.as_ref().map(|certificate| CertificateNames {
             spiffe: certificate.spiffe_id.clone(),
             dns: certificate.dns_names.clone(),
         });
-        let from = From { peer, names, connection: Arc::clone(self.place.connection()) };
-        let service = service_fn(introduced(self.serving.router, from));
-        drive(self.builder.serve_connection(io, service).into_owned(), self.place.connection()).await;
+        let service = service_fn(introduced(router, From { peer, names, connection }));
+        async move {
+            let state = place.connection();
+            // A client that has not asked for anything delays nobody.
+            let protocol = tokio::select! {
+                biased;
+                () = state.cut().cancelled() => return,
+                () = state.closing().cancelled() => return,
+                protocol = socket.protocol() => protocol,
+            };
+            match protocol {
+                Ok(Protocol::Http1) => {
+                    let connection = protocols.http1.serve_connection(TokioIo::new(*socket), service);
+                    drive(Box::pin(connection), http1::Connection::graceful_shutdown, state).await;
+                }
+                Ok(Protocol::Http2) => {
+                    let http2 = protocols.http2(place.window());
+                    let connection = http2.serve_connection(TokioIo::new(*socket), service);
+                    drive(Box::pin(connection), http2::Connection::graceful_shutdown, state).await;
+                }
+                Err(error) => tracing::debug!(%error, "a connection ended early"),
+            }
+        }
     }
 }
 
-/// Drives a connection to its end. A client that stops reading is cut off; one that makes room for others has nothing under way.
-async fn drive<T, S, F>(connection: Driven<T, S>, state: &Connection)
+/// Drives a connection to its end; `shut_down` has it end after the requests under way. A client that stops reading is cut off; one
+/// that makes room for others has nothing under way.
+async fn drive<C>(mut connection: Pin<Box<C>>, shut_down: fn(Pin<&mut C>), state: &Connection)
 where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future = F> + Send + 'static,
-    F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    C: Future<Output = hyper::Result<()>>,
 {
-    let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
         () = state.cut().cancelled() => return,
@@ -160,7 +213,7 @@ where
     let ended = match ended {
         Some(ended) => ended,
         None => {
-            connection.as_mut().graceful_shutdown();
+            shut_down(connection.as_mut());
             tokio::select! {
                 () = state.cut().cancelled() => return,
                 // A client that is idle has nothing to lose but the farewell.
@@ -170,12 +223,9 @@ where
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(error, "a connection ended early");
+        tracing::debug!(%error, "a connection ended early");
     }
 }
-
-/// A connection with its service.
-type Driven<T, S> = auto::Connection<'static, TokioIo<Socket<T>>, S, TokioExecutor>;
 
 /// Where requests come from.
 #[derive(Clone)]
@@ -200,21 +250,4 @@ fn introduced(
         }
         router.clone().oneshot(request)
     }
-}
-
-fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout)
-        .max_buf_size(MAX_HEADER_BYTES as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(config.max_streams_per_connection)
-        .max_header_list_size(MAX_HEADER_BYTES)
-        .keep_alive_interval(config.keepalive_interval)
-        .keep_alive_timeout(config.keepalive_timeout);
-    builder
 }

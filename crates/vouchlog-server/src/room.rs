@@ -76,6 +76,11 @@ impl Seat {
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
+
+    /// Counts a TLS handshake that did not come to its end.
+    pub(crate) fn handshake_failed(&self) {
+        self.room.metrics.failed_handshakes.inc();
+    }
 }
 
 impl Drop for Seat {
@@ -123,11 +128,6 @@ impl Room {
         let window = open.window(self.windows);
         self.metrics.connections.inc();
         Some(Seat { room: Arc::clone(self), number, key, connection, window })
-    }
-
-    /// Counts a TLS handshake that did not come to its end.
-    pub(crate) fn handshake_failed(&self) {
-        self.metrics.failed_handshakes.inc();
     }
 
     /// Whether one more may be opened, after others were told to leave if need be.
