@@ -230,7 +230,7 @@ impl Files {
     /// Begins a new file when one is long enough, and deletes those that hold nothing that waits.
     fn tidy(&mut self, end: u64) -> Result<(), SpoolError> {
         if self.ledger.length() >= SPOOL_FILE_BYTES {
-            self.ledger.rotate(&[&record::snapshot(end, &self.state)]).map_err(append_error)?;
+            self.ledger.rotate([record::snapshot(end, &self.state)]).map_err(append_error)?;
             self.begins.push_back((self.ledger.newest(), end));
         }
         let acknowledged = self.state.position();

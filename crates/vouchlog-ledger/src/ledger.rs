@@ -72,8 +72,7 @@ impl Ledger {
         }
         let purpose = purpose(options.purpose);
         let header = FileHeader { purpose, identity, file: 1, first: 1, link: Hash::from_bytes([0; 32]) };
-        let (bytes, position) = first_records(&header, snapshot);
-        let file = write_file(&*disk, 1, &bytes)?;
+        let (file, position) = write_file(&*disk, 1, |file| write_first_records(file, &header, snapshot))?;
         let mark = Mark { identity, oldest: 1, newest: 1, next: position.next };
         let mark = TwoSlots::open(&*disk, MARK, &mark.encode())?;
         let (allocated, pending, failed) = (position.end, None, None);
@@ -105,7 +104,8 @@ impl Ledger {
         if !summary.marked {
             tracing::warn!("the ledger's MARK file could not be read and was written again");
         }
-        let file = write_file(&*disk, summary.newest, &newest.bytes)?;
+        let write = |file: &dyn DiskFile| file.write_all_at(&newest.bytes, 0);
+        let (file, ()) = write_file(&*disk, summary.newest, write)?;
         let Summary { identity, oldest, newest: last, next, end, .. } = summary;
         let mark = TwoSlots::open(&*disk, MARK, &Mark { identity, oldest, newest: last, next }.encode())?;
         let position = Position { end, next, link: newest.link };
@@ -165,8 +165,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Begins a new file with `snapshot`; durable when this returns.
-    pub fn rotate(&mut self, snapshot: &[&[u8]]) -> Result<(), AppendError> {
+    /// Begins a new file with the pieces of a snapshot; durable when this returns. Each piece is written before the next is asked for, so that
+    /// a long snapshot need not be in memory as a whole.
+    pub fn rotate<P: AsRef<[u8]>>(
+        &mut self,
+        snapshot: impl IntoIterator<Item = P>,
+    ) -> Result<(), AppendError> {
         self.admit()?;
         let Position { next, link, end } = self.position;
         // The space allocated in advance is given back; that it may fail changes nothing.
@@ -175,14 +179,16 @@ impl Ledger {
         }
         self.file.sync_data().map_err(|error| self.fail(&error))?;
         let header = FileHeader { file: self.header.file + 1, first: next, link, ..self.header };
-        let (bytes, position) = first_records(&header, snapshot);
         let name = new_name(header.file);
         let file = self.disk.create(&name).map_err(|error| refused(&error))?;
-        if let Err(error) = file.write_all_at(&bytes, 0) {
-            // Named `.new`, it is no file of the ledger; the next rotation replaces it.
-            let _ = self.disk.remove(&name);
-            return Err(refused(&error));
-        }
+        let position = match write_first_records(&*file, &header, snapshot) {
+            Ok(position) => position,
+            Err(error) => {
+                // Named `.new`, it is no file of the ledger; the next rotation replaces it.
+                let _ = self.disk.remove(&name);
+                return Err(refused(&error));
+            }
+        };
         file.sync_data().map_err(|error| self.fail(&error))?;
         let renamed = self.disk.rename(&name, &file_name(header.file)).and_then(|()| self.disk.sync());
         renamed.map_err(|error| self.fail(&error))?;
@@ -317,14 +323,26 @@ fn new_name(file: u64) -> String {
     format!("{}.new", file_name(file))
 }
 
-/// A file that begins with a snapshot, and where it stands after it.
-fn first_records(header: &FileHeader, snapshot: &[&[u8]]) -> (Vec<u8>, Position) {
+/// Writes the beginning of a file: its header and a snapshot. Where it ends.
+fn write_first_records<P: AsRef<[u8]>>(
+    file: &dyn DiskFile,
+    header: &FileHeader,
+    snapshot: impl IntoIterator<Item = P>,
+) -> io::Result<Position> {
     let mut bytes = header.encode().to_vec();
     let mut position = Position { end: bytes.len() as u64, next: header.first, link: header.hash() };
+    let mut written = 0;
     for piece in snapshot {
-        push(&mut bytes, &mut position, header, Kind::Snapshot, piece);
+        push(&mut bytes, &mut position, header, Kind::Snapshot, piece.as_ref());
+        file.write_all_at(&bytes, written)?;
+        written = position.end;
+        bytes.clear();
     }
-    (bytes, position)
+    // A snapshot without a piece leaves the header.
+    if written < position.end {
+        file.write_all_at(&bytes, written)?;
+    }
+    Ok(position)
 }
 
 fn push(bytes: &mut Vec<u8>, position: &mut Position, file: &FileHeader, kind: Kind, payload: &[u8]) {
@@ -339,11 +357,15 @@ fn push(bytes: &mut Vec<u8>, position: &mut Position, file: &FileHeader, kind: K
 }
 
 /// Writes a whole file durably under its name, or not at all.
-fn write_file(disk: &dyn Disk, number: u64, bytes: &[u8]) -> Result<Arc<dyn DiskFile>, LedgerError> {
+fn write_file<T>(
+    disk: &dyn Disk,
+    number: u64,
+    write: impl FnOnce(&dyn DiskFile) -> io::Result<T>,
+) -> Result<(Arc<dyn DiskFile>, T), LedgerError> {
     let (name, new) = (file_name(number), new_name(number));
     let file = disk.create(&new).map_err(LedgerError::io("created", &new))?;
-    let written = file.write_all_at(bytes, 0).and_then(|()| file.sync_data());
-    let placed = written.and_then(|()| disk.rename(&new, &name)).and_then(|()| disk.sync());
-    placed.map_err(LedgerError::io("written", &name))?;
-    Ok(file)
+    let written = write(&*file).and_then(|written| file.sync_data().map(|()| written));
+    let placed =
+        written.and_then(|written| disk.rename(&new, &name).and_then(|()| disk.sync()).map(|()| written));
+    placed.map(|written| (file, written)).map_err(LedgerError::io("written", &name))
 }

@@ -156,8 +156,7 @@ impl Book {
 
     /// Begins another file with a snapshot, at `size`.
     pub fn rotate(&mut self, size: u64, snapshot: &[Vec<u8>]) -> Result<(), AppendError> {
-        let pieces: Vec<&[u8]> = snapshot.iter().map(Vec::as_slice).collect();
-        self.ledger.rotate(&pieces)?;
+        self.ledger.rotate(snapshot)?;
         self.files.push_back((self.ledger.newest(), size));
         self.snapshot_bytes = self.ledger.length();
         Ok(())

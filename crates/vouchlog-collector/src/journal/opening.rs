@@ -36,7 +36,7 @@ pub(super) fn create(
         }
     };
     let state = State::default();
-    let pieces = sealed_snapshot(&keys, 1, &state.snapshot())?;
+    let pieces = sealed_snapshot(&keys, 1, state.snapshot())?;
     let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
     Ok(Opened { ledger: Ledger::create(disk, options, identity, &pieces)?, keys, state, identity })
 }
@@ -84,7 +84,7 @@ pub(super) fn reopen(
     };
     keys.keep(ledger.oldest(), ledger.newest())?;
     if ledger.newest() < keys.first() {
-        rotate(&mut ledger, &mut keys, &state.snapshot()).map_err(|error| match error {
+        rotate(&mut ledger, &mut keys, state.snapshot()).map_err(|error| match error {
             AppendError::Refused(why) => JournalError::Refused(why),
             AppendError::Unknown(why) => JournalError::Failed(why),
         })?;
@@ -106,14 +106,12 @@ fn read_keys(disk: Arc<dyn Disk>, stamp: Option<Stamp>) -> Result<Option<FileKey
 pub(super) fn rotate(
     ledger: &mut Ledger,
     keys: &mut FileKeys,
-    snapshot: &[Vec<u8>],
+    snapshot: Vec<Vec<u8>>,
 ) -> Result<(), AppendError> {
     let refused = |error: JournalError| AppendError::Refused(error.to_string());
     let next = ledger.newest() + 1;
     keys.keep(ledger.oldest(), ledger.newest()).map_err(refused)?;
-    let pieces = sealed_snapshot(keys, next, snapshot).map_err(refused)?;
-    let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-    ledger.rotate(&pieces)
+    ledger.rotate(sealed_snapshot(keys, next, snapshot).map_err(refused)?)
 }
 
 /// The content of a payload of a file with this key; without one, the file is in clear.
@@ -132,7 +130,8 @@ pub(super) fn sealed(key: Option<&LessSafeKey>, file: u64, payload: &[u8]) -> Re
     }
 }
 
-fn sealed_snapshot(keys: &FileKeys, file: u64, pieces: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, JournalError> {
+/// A snapshot as it stands in a file. Each piece is dropped once it is sealed: tens of megabytes are not in memory twice.
+fn sealed_snapshot(keys: &FileKeys, file: u64, pieces: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, JournalError> {
     let key = keys.of(file).map_err(JournalError::Refused)?;
-    pieces.iter().map(|piece| sealed(key.as_deref(), file, piece)).collect()
+    pieces.into_iter().map(|piece| sealed(key.as_deref(), file, &piece)).collect()
 }

@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -63,7 +64,8 @@ struct EntryGroup {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) head: Head,
-    kept: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Boxed: there are hundreds of thousands, and spare room of each would be in memory as well.
+    kept: BTreeMap<Box<[u8]>, Box<[u8]>>,
     kept_bytes: u64,
     waiting: VecDeque<EntryGroup>,
     held: u64,
@@ -131,7 +133,7 @@ impl State {
         self.head.keep = keep;
         put.into_iter().for_each(|(key, value)| self.put(key, value));
         for key in remove {
-            if let Some(value) = self.kept.remove(&key) {
+            if let Some(value) = self.kept.remove(&key[..]) {
                 self.kept_bytes -= size(&key, &value);
             }
         }
@@ -139,7 +141,7 @@ impl State {
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         let (new, length) = (size(&key, &value), key.len());
-        let old = self.kept.insert(key, value);
+        let old = self.kept.insert(key.into(), value.into());
         let old = old.map_or(0, |old| KEY_BYTES + (length + old.len()) as u64);
         self.kept_bytes = self.kept_bytes + new - old;
     }
@@ -180,9 +182,9 @@ impl State {
 
     /// What the pipeline remembers under a prefix.
     pub(super) fn remembered(&self, prefix: &[u8]) -> Pairs {
-        let from = self.kept.range(prefix.to_vec()..);
+        let from = self.kept.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
         let under = from.take_while(|(key, _)| key.starts_with(prefix));
-        under.map(|(key, value)| (key.clone(), value.clone())).collect()
+        under.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
     }
 
     /// Everything but the entries, in pieces.

@@ -232,7 +232,7 @@ impl Writer {
     /// Begins a new file; whether it did.
     fn leave_file(&mut self) -> bool {
         let snapshot = self.store.state.lock().snapshot();
-        let rotated = opening::rotate(&mut self.ledger, &mut self.store.keys.lock(), &snapshot);
+        let rotated = opening::rotate(&mut self.ledger, &mut self.store.keys.lock(), snapshot);
         let now = (self.settings.elapsed)();
         if let Err(error) = rotated {
             self.later(error);
