@@ -38,6 +38,10 @@ const SECRET_NAMES: &[&str] = &[
     "dpop",
 ];
 
+/// The last three characters of these, of which each is looked for first: a record has hundreds of names, and few end so.
+const ENDINGS: [&[u8; 3]; 10] =
+    [b"ion", b"kie", b"ies", b"key", b"ken", b"ret", b"ord", b"swd", b"ase", b"pop"];
+
 /// Beginnings of credentials that their issuers gave a recognisable form.
 const SECRET_PREFIXES: &[&str] = &[
     "Bearer ",
@@ -78,7 +82,7 @@ const LONGEST_NAME: usize = {
     longest
 };
 
-/// Fewest characters of a secret after its prefix: `sk-` alone is no key.
+/// Fewest characters of a secret, and of what follows its prefix: `sk-` alone is no key.
 const MIN_SECRET: usize = 12;
 
 /// Longest word of letters alone. Keys that have no digit and no mixed case are rare; longer ones are no words.
@@ -147,6 +151,10 @@ fn says_nothing(value: &Value) -> bool {
 }
 
 fn holds_secret(name: &str) -> bool {
+    let Some(ending) = name.as_bytes().last_chunk::<3>() else { return false };
+    if !ENDINGS.contains(&&ending.map(|byte| byte.to_ascii_lowercase())) {
+        return false;
+    }
     let mut end = [0; LONGEST_NAME + 1];
     let words = last_words(name.as_bytes(), &mut end);
     SECRET_NAMES.iter().any(|secret| {
@@ -195,25 +203,41 @@ fn without_secrets(text: &str, key: &RedactionKey) -> Option<String> {
 
 /// Where the next credential begins and ends.
 fn next_secret(text: &str) -> Option<(usize, usize)> {
-    let is_inner =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '/' | '=' | '~');
+    let bytes = text.as_bytes();
+    let is_outer = |byte: &u8| !INNER[usize::from(*byte)];
+    // A token begins here, or later.
     let mut begin = 0;
-    for word in text.split_inclusive(|c: char| !is_inner(c)) {
-        let token = word.trim_end_matches(|c: char| !is_inner(c));
-        // No credential is that short.
-        if token.len() < MIN_SECRET {
-            begin += word.len();
+    while let Some(shortest) = bytes.get(begin..begin + MIN_SECRET) {
+        // From its end, so that most of a short word is not looked at.
+        if let Some(outer) = shortest.iter().rposition(is_outer) {
+            begin += outer + 1;
             continue;
         }
+        let rest = &bytes[begin + MIN_SECRET..];
+        let end = begin + MIN_SECRET + rest.iter().position(is_outer).unwrap_or(rest.len());
+        let token = &text[begin..end];
         let is_credential =
             is_jwt(token) || has_prefix(token) || follows_scheme(&text[..begin]) && !reads_as_words(token);
         if is_credential {
-            return Some((begin, begin + token.len()));
+            return Some((begin, end));
         }
-        begin += word.len();
+        begin = end;
     }
     None
 }
+
+/// Which bytes a credential is made of; of any other character, each byte is none of them.
+const INNER: [bool; 256] = {
+    let (mut inner, mut at) = ([false; 256], 0_u8);
+    loop {
+        inner[at as usize] =
+            at.is_ascii_alphanumeric() || matches!(at, b'-' | b'_' | b'.' | b'+' | b'/' | b'=' | b'~');
+        if at == u8::MAX {
+            break inner;
+        }
+        at += 1;
+    }
+};
 
 /// Whether a token begins as a credential does, and goes on as one.
 fn has_prefix(token: &str) -> bool {
@@ -309,6 +333,20 @@ mod tests {
         }
         for header in ["Bearer abcdefghijkl1234", "Basic dXNlcjpwYXNzd29yZA==", "DPoP Kz~8mXJ0aBcDeFgHiJk"] {
             assert!(clean(header).is_some(), "{header}");
+        }
+    }
+
+    #[test]
+    fn every_name_of_a_secret_is_found_by_its_ending() {
+        for name in SECRET_NAMES {
+            for written in
+                [(*name).to_owned(), name.to_ascii_uppercase(), format!("x-{}", name.replace('_', "-"))]
+            {
+                assert!(holds_secret(&written), "{written}");
+            }
+        }
+        for name in ["", "n", "on", "token_count", "version", "monkey", "session", "keyword", "records"] {
+            assert!(!holds_secret(name), "{name}");
         }
     }
 
