@@ -1,7 +1,7 @@
 //! Alias tables: which names stand for which field. They are data, so that the digest of each can be logged as configuration.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -149,9 +149,9 @@ fn fits(pattern: &str, name: &str) -> bool {
 
 /// The tables of a dialect.
 pub(super) fn of(dialect: Dialect) -> &'static Tables {
-    static ALL: LazyLock<BTreeMap<Dialect, Tables>> =
-        LazyLock::new(|| Dialect::ALL.into_iter().map(|dialect| (dialect, merge(dialect))).collect());
-    &ALL[&dialect]
+    static ALL: [OnceLock<Tables>; Dialect::ALL.len()] = [const { OnceLock::new() }; Dialect::ALL.len()];
+    // A program meets few of the dialects, and merging the tables of all takes milliseconds.
+    ALL[dialect as usize].get_or_init(|| merge(dialect))
 }
 
 fn merge(dialect: Dialect) -> Tables {

@@ -46,10 +46,12 @@ fn is_of_content(name: &str) -> bool {
     ];
     // A template and its version are written by programmers, and are no secret.
     const PUBLIC: [&str; 2] = ["template", "version"];
-    let name = name.split('#').next().unwrap_or_default().to_ascii_lowercase();
-    let words: Vec<&str> = name.split(['.', '_', '-']).collect();
-    let has = |known: &[&str]| words.iter().any(|word| known.contains(word));
-    words.last().is_some_and(|last| DIGESTS.contains(last)) && has(&CONTENT) && !has(&PUBLIC)
+    let name = name.split('#').next().unwrap_or_default();
+    let words = || name.rsplit(['.', '_', '-']);
+    let is_among = |word: &str, known: &[&str]| known.iter().any(|known| word.eq_ignore_ascii_case(known));
+    // Of hundreds of names few end so: the rest is looked at no further.
+    let is_digest = words().next().is_some_and(|last| is_among(last, &DIGESTS));
+    is_digest && words().any(|word| is_among(word, &CONTENT)) && !words().any(|word| is_among(word, &PUBLIC))
 }
 
 fn is_bare(value: &Value) -> bool {

@@ -39,12 +39,12 @@ impl Folding {
                 }
                 continue;
             }
+            let chunks = self.chunks.clone();
+            // A place for the chunk first: one that is folded and has to wait would be in memory beside the two before it.
+            let Ok(place) = chunks.reserve().await else { return Ok(()) };
             let entries = read(&self.journal, next).await?;
             next = entries.last().map_or(next, |(position, _)| position + 1);
-            let chunk = self.fold(&entries, next);
-            if self.chunks.send(chunk).await.is_err() {
-                return Ok(());
-            }
+            place.send(self.fold(&entries, next));
         }
     }
 
