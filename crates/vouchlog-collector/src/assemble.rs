@@ -43,6 +43,8 @@ mod identity;
 mod mcp;
 mod memory;
 mod open;
+mod packed;
+mod part;
 mod pending;
 mod session_order;
 mod times;
@@ -53,7 +55,8 @@ pub(crate) use build::{decision_of, record_of};
 pub(crate) use fields::put;
 use memory::{Account, Memory};
 use open::Open;
-pub(crate) use open::Part;
+pub(crate) use part::Part;
+use part::Parts;
 use session_order::SessionOrder;
 use times::{Times, hull, may_be_of_one_call};
 pub use unclaimed::{Emitter, Unclaimed};
@@ -89,7 +92,7 @@ impl Default for Config {
             max_age: SignedDuration::from_mins(15),
             max_open: 100_000,
             max_items: 200_000,
-            max_bytes: 256 * 1024 * 1024,
+            max_bytes: 128 * 1024 * 1024,
             max_remembered: 200_000,
         }
     }
@@ -229,7 +232,7 @@ impl Assembler {
             return Ok(());
         }
         let digest = (self.naming)(&identity::encode(&item));
-        let mut part = Part::new(item, reading, lot.clone(), digest);
+        let part = Part::new(item, reading, lot.clone(), digest);
         if let Some((trace, span)) = part.span_key() {
             match self.memory.knows(trace, span, Account::of(&part)) {
                 memory::Known::Not => {}
@@ -258,24 +261,21 @@ impl Assembler {
         }
         let now = lot.steady;
         let open = self.open.entry(key.clone()).or_insert_with(|| {
+            let open = Open::new(now, lot.position);
             self.ages.insert((lot.position, now, key.clone()));
-            Open::new(now, lot.position)
+            self.bytes += open.size();
+            open
         });
         open.last = open.last.max(now);
-        part.forget_what_was_read();
-        let size = part.size;
+        let before = open.size();
         match open.add(part) {
-            open::Added::New => {
-                self.items += 1;
-                self.bytes += size;
-            }
-            open::Added::Same => {}
-            open::Added::Replaced { size: old } => self.bytes = self.bytes - old + size,
-            open::Added::Differs { trace, span, replaced } => {
-                self.bytes = replaced.map_or(self.bytes, |old| self.bytes - old + size);
+            open::Added::New => self.items += 1,
+            open::Added::Same | open::Added::Replaced => {}
+            open::Added::Differs { trace, span } => {
                 out.conflicts.push(Conflict { trace, span, record: None });
             }
         }
+        self.bytes = self.bytes - before + open.size();
         if open.len() >= MAX_TRACE_PARTS {
             self.complete(&BTreeSet::from([key]), Done::Full, out);
         }
@@ -386,14 +386,14 @@ impl Assembler {
     }
 
     fn complete(&mut self, group: &BTreeSet<String>, done: Done, out: &mut Out) {
-        let mut open = Open::default();
+        let mut parts = Parts::default();
         for key in group {
-            let Some(mut part) = self.open.remove(key) else { continue };
+            let Some(open) = self.open.remove(key) else { continue };
             self.sessions.remove(key);
-            self.ages.remove(&(part.position, part.first, key.clone()));
-            self.items -= part.len();
-            self.bytes -= part.size();
-            for answer in part.answers() {
+            self.ages.remove(&(open.position, open.first, key.clone()));
+            self.items -= open.len();
+            self.bytes -= open.size();
+            for answer in open.answers() {
                 if let Some(keys) = self.answers.get_mut(answer) {
                     keys.remove(key);
                     if keys.is_empty() {
@@ -401,12 +401,12 @@ impl Assembler {
                     }
                 }
             }
-            open.append(&mut part);
+            open.unpack_to(&mut parts);
         }
-        let units = gather::units(&open, &self.memory);
-        out.unclaimed.extend(unclaimed::count(&open, &units, &self.memory));
+        let units = gather::units(&parts, &self.memory);
+        out.unclaimed.extend(unclaimed::count(&parts, &units, &self.memory));
         let made = build::records(&units, done, &self.naming, out);
-        let entries = memory::entries(&open, &units, &made);
+        let entries = memory::entries(&parts, &units, &made);
         self.memory.remember(entries);
         out.records.extend(made.into_iter().flatten());
     }

@@ -8,6 +8,7 @@
 //! Fields have the names of a record (`model.requested`), and of lists in it: `decision.*` for a policy decision, `tool.*` for a
 //! tool call, `source.*` for something retrieved, `content.*` for messages.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::intake::{Attributes, Item, Source};
@@ -41,7 +42,7 @@ pub use table::{TableFile, tables};
 pub use unsalted::unsalted;
 
 /// Who names things how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Dialect {
     /// OpenTelemetry's GenAI conventions up to 1.36: `gen_ai.system`, an event for each message.
     GenAiOld,

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::limits::MAX_BODY_BYTES;
+use crate::packing;
 
 mod json;
 mod mapping;
@@ -53,7 +55,7 @@ pub struct Source {
 }
 
 /// Span kinds of OpenTelemetry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SpanKind {
     /// Not said, or unknown to us.
     #[default]
@@ -71,18 +73,19 @@ pub enum SpanKind {
 }
 
 /// Something noted within a span.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpanEvent {
     /// When, in nanoseconds of the Unix epoch.
     pub time: u64,
     /// Its name.
     pub name: String,
     /// Its attributes.
+    #[serde(with = "packing::members")]
     pub attributes: Attributes,
 }
 
 /// A span another one points to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     /// Trace id, 32 hexadecimal digits.
     pub trace: String,
@@ -91,9 +94,10 @@ pub struct Link {
 }
 
 /// A span.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     /// Who sent it.
+    #[serde(skip)]
     pub source: Arc<Source>,
     /// Trace id, 32 hexadecimal digits.
     pub trace: String,
@@ -112,6 +116,7 @@ pub struct Span {
     /// End, likewise.
     pub end: u64,
     /// Its attributes.
+    #[serde(with = "packing::members")]
     pub attributes: Attributes,
     /// What the source reports as dropped, and what exceeded a bound here: attributes, events, links.
     pub dropped: u64,
@@ -128,9 +133,10 @@ pub struct Span {
 }
 
 /// A log record; with a name it is an event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Who sent it.
+    #[serde(skip)]
     pub source: Arc<Source>,
     /// Trace id, if it names one.
     pub trace: Option<String>,
@@ -143,8 +149,10 @@ pub struct Event {
     /// Its name: the field, else the attribute `event.name` or `event_name`, else empty.
     pub name: String,
     /// Its body.
+    #[serde(with = "packing::value")]
     pub body: Value,
     /// Its attributes.
+    #[serde(with = "packing::members")]
     pub attributes: Attributes,
     /// Attributes that the source dropped, or that were over a bound here.
     pub dropped: u64,
@@ -153,7 +161,7 @@ pub struct Event {
 }
 
 /// A policy engine's decision that came by a door of its own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// Trace id, if it names one.
     pub trace: Option<String>,
@@ -164,13 +172,15 @@ pub struct Decision {
     /// When, in nanoseconds of the Unix epoch.
     pub time: u64,
     /// Fields of a policy decision of a record.
+    #[serde(with = "packing::members")]
     pub fields: Attributes,
     /// What of the log entry is not among them.
+    #[serde(with = "packing::members")]
     pub left: Attributes,
 }
 
 /// One thing that was sent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Item {
     /// A span.
     Span(Span),
@@ -262,22 +272,6 @@ pub(crate) fn size_of_value(value: &Value) -> usize {
 /// Bytes of attributes, likewise.
 pub(crate) fn size_of(attributes: &Attributes) -> usize {
     attributes.iter().map(|(name, value)| VALUE_BYTES + name.len() + size_of_value(value)).sum()
-}
-
-impl Item {
-    /// Bytes, about as it lies in memory. What it shares with others is not counted.
-    pub(crate) fn size(&self) -> usize {
-        const ITEM_BYTES: usize = 512;
-        ITEM_BYTES
-            + match self {
-                Item::Span(span) => {
-                    let events = span.events.iter().map(|event| ITEM_BYTES + size_of(&event.attributes));
-                    size_of(&span.attributes) + span.message.len() + events.sum::<usize>()
-                }
-                Item::Event(event) => size_of(&event.attributes) + size_of_value(&event.body),
-                Item::Decision(decision) => size_of(&decision.fields) + size_of(&decision.left),
-            }
-    }
 }
 
 impl Span {

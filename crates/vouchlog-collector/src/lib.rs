@@ -33,6 +33,7 @@ mod intents;
 mod journal;
 pub mod limits;
 mod metrics;
+mod packing;
 mod pipeline;
 pub mod receiver;
 mod secret;

@@ -1,7 +1,7 @@
 //! Agent-to-agent calls. A task lives longer than the call that gave it: its client asks again and again what became of it. Those
 //! requests tell of the call that gave the task, and execute nothing themselves.
 
-use super::open::Part;
+use super::part::Part;
 use super::unit::{ToolRun, Unit, is_server};
 use crate::dialect::Role;
 

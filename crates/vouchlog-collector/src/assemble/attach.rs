@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::open::Part;
+use super::part::Part;
 use super::unit::{ToolRun, Tree, Unit, is_server};
 use super::{a2a, mcp};
 use crate::dialect::Role;

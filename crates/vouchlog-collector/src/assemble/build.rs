@@ -8,7 +8,7 @@ use vouchlog_access::ANONYMOUS;
 use vouchlog_record::{Record, RecordError, RecordId};
 
 use super::fields::{self, Merged, put};
-use super::open::Part;
+use super::part::Part;
 use super::times::StatedTimes;
 use super::unit::Unit;
 use super::{Done, Naming, Out};
@@ -33,17 +33,24 @@ pub(super) fn records(units: &[Unit<'_>], done: Done, naming: &Naming, out: &mut
     let mut records = Vec::new();
     let acting = handoff::acting(units);
     for (at, unit) in units.iter().enumerate() {
-        let mut object = object(unit, done, &acting);
-        object.insert("id".into(), ids[at].as_str().into());
-        if let Some(cause) = cause(units, at) {
-            put(&mut object, "correlation.causes", json!([ids[cause].as_str()]));
-        }
+        let make = || {
+            let mut object = object(unit, done, &acting);
+            object.insert("id".into(), ids[at].as_str().into());
+            if let Some(cause) = cause(units, at) {
+                put(&mut object, "correlation.causes", json!([ids[cause].as_str()]));
+            }
+            object
+        };
         for part in unit.parts() {
             for name in part.reading.left.keys() {
                 *out.unknown.entry(name.clone()).or_default() += 1;
             }
         }
-        let record = record_of(object);
+        let record = match read(make()) {
+            // Made once more, in a way that leaves out what is refused: a copy of each object would cost more.
+            Err(error) if is_set_aside(&error) => record_of(make()),
+            record => record,
+        };
         if let Err(error) = &record {
             out.failed.push(format!("{}: {error}", key(unit)));
         }
@@ -337,14 +344,23 @@ fn source(part: &Part) -> String {
 /// The record of an object. A field that the model refuses is moved to `otel.refused`, with its reason: a gateway's odd word must
 /// not cost the record.
 pub(crate) fn record_of(mut object: Map<String, Value>) -> Result<Record, RecordError> {
-    account::fit(&mut object);
-    match Record::from_value(Value::Object(object.clone())) {
-        Err(RecordError::Field { .. } | RecordError::TooMany { .. }) => {}
-        Err(error) => return Err(error),
-        Ok(parsed) => return Ok(parsed.record),
+    match read(object.clone()) {
+        Err(error) if is_set_aside(&error) => {}
+        record => return record,
     }
+    account::fit(&mut object);
     let refused = account::set_aside(&mut object);
     let otel = object.entry("otel").or_insert_with(|| json!({}));
     otel["refused"] = refused.into();
     Record::from_value(Value::Object(object)).map(|parsed| parsed.record)
+}
+
+fn read(mut object: Map<String, Value>) -> Result<Record, RecordError> {
+    account::fit(&mut object);
+    Record::from_value(Value::Object(object)).map(|parsed| parsed.record)
+}
+
+/// Whether a record can be made by moving a field away.
+fn is_set_aside(error: &RecordError) -> bool {
+    matches!(error, RecordError::Field { .. } | RecordError::TooMany { .. })
 }

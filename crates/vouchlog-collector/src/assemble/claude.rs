@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::open::Part;
+use super::part::Part;
 use super::unit::{ToolRun, Unit};
 use crate::intake::Item;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::open::Part;
+use super::part::Part;
 use super::unit::Unit;
 use crate::dialect::{Role, text_of};
 use crate::intake::{Item, SpanKind};
@@ -180,11 +180,18 @@ impl Merged {
         let all: Vec<(&Part, &Value)> =
             accounts.iter().filter_map(|part| Some((*part, part.reading.fields.get(field)?))).collect();
         let size = |value: &Value| value.to_string().len();
-        let best = all.iter().enumerate().max_by_key(|(place, (part, value))| {
-            (!part.reading.truncated, size(value), std::cmp::Reverse(*place))
-        });
-        let Some((_, (from, best))) = best else { return };
-        for (part, other) in &all {
+        let best = match all.as_slice() {
+            // Of one, its length does not matter.
+            [only] => Some(only),
+            all => {
+                let best = all.iter().enumerate().max_by_key(|(place, (part, value))| {
+                    (!part.reading.truncated, size(value), std::cmp::Reverse(*place))
+                });
+                best.map(|(_, best)| best)
+            }
+        };
+        let Some((from, best)) = best else { return };
+        for (part, other) in all.iter().filter(|(part, _)| !std::ptr::eq(*part, *from)) {
             let is_whole = !part.reading.truncated && !from.reading.truncated;
             if is_whole && text_of(best) != text_of(other) {
                 self.conflicts.push(json!({ "field": field, "by": part.scope() }));

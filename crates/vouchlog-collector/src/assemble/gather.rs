@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vouchlog_record::RecordId;
 
 use super::memory::Memory;
-use super::open::{Open, Part};
+use super::part::{Part, Parts};
 use super::times::overlap;
 use super::unit::{Tree, Unit, is_server};
 use super::{a2a, attach, claude};
@@ -16,9 +16,9 @@ use crate::intake::Item;
 type About<'a> = Option<(&'a str, &'a str)>;
 
 /// The interactions of a group of traces, in order of their begin.
-pub(super) fn units<'a>(open: &'a Open, memory: &Memory) -> Vec<Unit<'a>> {
-    let tree = Tree::new(open);
-    let mut events: Vec<&Part> = open.events.values().collect();
+pub(super) fn units<'a>(parts: &'a Parts, memory: &Memory) -> Vec<Unit<'a>> {
+    let tree = Tree::new(parts);
+    let mut events: Vec<&Part> = parts.events.values().collect();
     events.sort_by_cached_key(|part| part.order());
     let (claude, events): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|part| part.role() == Role::ClaudeCode);

@@ -1,7 +1,7 @@
 //! Client and server spans of one call over MCP that are siblings. The client's context reaches the server only if both carry it in
 //! the call's metadata: without, a gateway that takes a call in and passes it on tells of it twice, side by side.
 
-use super::open::Part;
+use super::part::Part;
 use super::times::is_within;
 use super::unit::ToolRun;
 use crate::dialect::Role;

@@ -1,219 +1,60 @@
-//! Parts that wait for the rest of their trace.
+//! Traces that wait for the rest of their parts.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::btree_map::Entry;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::times::{StatedTimes, Times};
-use super::{Config, Delivery, Done};
-use crate::dialect::{Reading, Role};
-use crate::intake::{Item, size_of_value};
-use crate::limits::MAX_ATTRIBUTE_KEPT;
+use super::packed::{Awaited, PackedPart};
+use super::part::{Part, Parts};
+use super::{Config, Done};
 
-/// An item, and what it says.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Part {
-    pub(crate) item: Item,
-    pub(crate) reading: Reading,
-    /// With what it came.
-    pub(crate) lot: Arc<Delivery>,
-    /// Bytes, about as it lies in memory.
-    pub(super) size: usize,
-    /// Keyed digest of the item: the same for the same item only.
-    pub(super) digest: [u8; 16],
-}
-
-impl Part {
-    pub(crate) fn new(item: Item, reading: Reading, lot: Arc<Delivery>, digest: [u8; 16]) -> Self {
-        let size = item.size() + reading.size();
-        Self { item, reading, lot, size, digest }
-    }
-
-    /// Drops the long values of attributes, which the reading has a copy of. Afterwards only names and short values of an item are used, and
-    /// the message of an exception.
-    pub(super) fn forget_what_was_read(&mut self) {
-        let attributes = match &mut self.item {
-            Item::Span(span) => &mut span.attributes,
-            Item::Event(event) if self.reading.role != Role::Exception => &mut event.attributes,
-            _ => return,
-        };
-        for value in attributes.values_mut().filter(|value| size_of_value(value) > MAX_ATTRIBUTE_KEPT) {
-            *value = Value::Null;
-        }
-        self.size = self.item.size() + self.reading.size();
-    }
-
-    /// Trace and span of a span.
-    pub(super) fn span_key(&self) -> Option<(&str, &str)> {
-        match &self.item {
-            Item::Span(span) => Some((&span.trace, &span.span)),
-            _ => None,
-        }
-    }
-
-    /// Trace and span that it is, or is about.
-    pub(super) fn about(&self) -> Option<(&str, &str)> {
-        match &self.item {
-            Item::Span(span) => Some((&span.trace, &span.span)),
-            Item::Event(event) => Some((event.trace.as_deref()?, event.span.as_deref()?)),
-            Item::Decision(decision) => Some((decision.trace.as_deref()?, decision.span.as_deref()?)),
-        }
-    }
-
-    pub(super) fn trace(&self) -> Option<&str> {
-        match &self.item {
-            Item::Span(span) => Some(&span.trace),
-            Item::Event(event) => event.trace.as_deref(),
-            Item::Decision(decision) => decision.trace.as_deref(),
-        }
-    }
-
-    pub(super) fn role(&self) -> Role {
-        self.reading.role
-    }
-
-    /// Start and end as they were stated. An event is written when all is over: its time is an end.
-    pub(super) fn stated(&self) -> StatedTimes {
-        match &self.item {
-            Item::Span(span) => StatedTimes::of(span.start, span.end),
-            Item::Event(event) => StatedTimes::of(0, event.time),
-            Item::Decision(decision) => StatedTimes::of(0, decision.time),
-        }
-    }
-
-    /// When it was, for comparison with others.
-    pub(super) fn times(&self) -> Times {
-        self.stated().interval()
-    }
-
-    /// Whether it is a span of which only the begin was sent.
-    pub(super) fn is_unfinished(&self) -> bool {
-        matches!(&self.item, Item::Span(span) if span.end == 0)
-    }
-
-    /// Whether it is a span whose status is an error.
-    pub(super) fn is_failed_span(&self) -> bool {
-        matches!(&self.item, Item::Span(span) if span.failed)
-    }
-
-    /// Whether it is a span of no duration, by which Logfire states what other instrumentations state by an event.
-    pub(super) fn is_log_span(&self) -> bool {
-        matches!(&self.item, Item::Span(span) if span.attributes.get("logfire.span_type").is_some_and(|kind| kind == "log"))
-    }
-
-    /// The session that it names; to OpenTelemetry a conversation is one.
-    pub(super) fn session(&self) -> Option<&str> {
-        self.reading.text("correlation.session").or_else(|| self.reading.text("correlation.conversation"))
-    }
-
-    pub(super) fn service(&self) -> &str {
-        let source = match &self.item {
-            Item::Span(span) => &span.source,
-            Item::Event(event) => &event.source,
-            Item::Decision(_) => return "",
-        };
-        source.resource.get("service.name").and_then(serde_json::Value::as_str).unwrap_or_default()
-    }
-
-    pub(super) fn scope(&self) -> &str {
-        match &self.item {
-            Item::Span(span) => &span.source.scope,
-            Item::Event(event) => &event.source.scope,
-            Item::Decision(_) => "",
-        }
-    }
-
-    /// What it waits with: its trace, or the session and prompt of Claude Code. What names neither waits with its like.
-    pub(super) fn group_key(&self) -> String {
-        let text = |field| self.reading.text(field).unwrap_or_default();
-        match (self.trace(), self.role()) {
-            (Some(trace), _) => format!("trace:{trace}"),
-            (None, Role::ClaudeCode) => {
-                format!("prompt:{}:{}", text("correlation.session"), text("correlation.turn"))
-            }
-            (None, _) => match &self.item {
-                Item::Decision(decision) => {
-                    // It may name the answer it is about; else it stands alone.
-                    let response = decision.response.as_deref().unwrap_or_default();
-                    let id = decision.fields.get("decision_id").map(ToString::to_string).unwrap_or_default();
-                    format!("decision:{}:{response}:{id}", response.len())
-                }
-                _ => format!("none:{}:{}", self.service(), self.scope()),
-            },
-        }
-    }
-
-    /// Order that does not depend on who came first.
-    pub(crate) fn order(&self) -> Order<'_> {
-        Order(self)
-    }
-}
-
-/// By time; what is of one time by what it is about, and by the digest of all it says.
-pub(crate) struct Order<'a>(&'a Part);
-
-impl Ord for Order<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let (one, other) = (self.0, other.0);
-        let by_time = one.times().cmp(&other.times());
-        by_time.then_with(|| (one.about(), one.digest).cmp(&(other.about(), other.digest)))
-    }
-}
-
-impl PartialOrd for Order<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Order<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Order<'_> {}
+/// What an open trace takes in memory beside its parts, about: its place among the others, by its age, its sessions and its answers.
+const OPEN_BYTES: usize = 2 * 1024;
 
 /// The parts of a trace.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Open {
+#[derive(Debug)]
+pub(super) struct Open {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     /// Of the first body of which it has something.
     pub(super) position: u64,
-    pub(super) spans: BTreeMap<(String, String), Part>,
-    pub(super) events: BTreeMap<[u8; 16], Part>,
+    /// Spans by their ids: all are of one trace.
+    spans: BTreeMap<Box<str>, Box<PackedPart>>,
+    /// All others by their digests.
+    events: BTreeMap<[u8; 16], Box<PackedPart>>,
+    /// Bytes that it takes in memory, about.
+    size: usize,
 }
 
 pub(super) enum Added {
     New,
     Same,
-    /// It took the place of one that had `size` bytes.
-    Replaced {
-        size: usize,
-    },
+    Replaced,
+    /// It is another account of a span that is there.
     Differs {
         trace: String,
         span: String,
-        replaced: Option<usize>,
     },
 }
 
 impl Open {
     pub(super) fn new(now: Timestamp, position: u64) -> Self {
-        Self { first: now, last: now, position, ..Self::default() }
+        let (spans, events) = (BTreeMap::new(), BTreeMap::new());
+        Self { first: now, last: now, position, spans, events, size: OPEN_BYTES }
     }
 
-    /// Bytes of its parts.
+    /// Bytes that it takes in memory, about.
     pub(super) fn size(&self) -> usize {
-        self.spans.values().chain(self.events.values()).map(|part| part.size).sum()
+        self.size
     }
 
     pub(super) fn len(&self) -> usize {
         self.spans.len() + self.events.len()
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &PackedPart> {
+        self.spans.values().chain(self.events.values()).map(|part| &**part)
     }
 
     /// Adds a part. Of two accounts of one span the same one stays whichever came first; one of the whole span replaces one of its
@@ -221,47 +62,51 @@ impl Open {
     pub(super) fn add(&mut self, part: Part) -> Added {
         let Some((trace, span)) = part.span_key().map(|(trace, span)| (trace.to_owned(), span.to_owned()))
         else {
-            let is_new = self.events.insert(part.digest, part).is_none();
-            return if is_new { Added::New } else { Added::Same };
-        };
-        let Some(known) = self.spans.get_mut(&(trace.clone(), span.clone())) else {
-            self.spans.insert((trace, span), part);
+            let Entry::Vacant(place) = self.events.entry(part.digest) else { return Added::Same };
+            let packed = PackedPart::new(part);
+            self.size += packed.size();
+            place.insert(Box::new(packed));
             return Added::New;
         };
-        let size = known.size;
-        match (known.is_unfinished(), part.is_unfinished()) {
-            _ if known.digest == part.digest => Added::Same,
-            (false, true) => Added::Same,
-            (true, false) => {
-                *known = part;
-                Added::Replaced { size }
-            }
-            (both, _) => {
-                let is_kept = part.order() > known.order();
-                if is_kept {
-                    *known = Part { lot: known.lot.clone(), ..part };
-                }
-                match (both, is_kept) {
-                    (true, true) => Added::Replaced { size },
+        let Some(known) = self.spans.get_mut(span.as_str()) else {
+            let packed = PackedPart::new(part);
+            self.size += packed.size();
+            self.spans.insert(span.into(), Box::new(packed));
+            return Added::New;
+        };
+        let (kept, added) = match (known.is_unfinished(), part.is_unfinished()) {
+            _ if known.digest == part.digest => return Added::Same,
+            (false, true) => return Added::Same,
+            (true, false) => (part, Added::Replaced),
+            (are_begins, _) => {
+                // Both are about one span: it is the order of parts.
+                let is_kept = (part.times(), part.digest) > (known.times, known.digest);
+                let added = match (are_begins, is_kept) {
+                    (true, true) => Added::Replaced,
                     (true, false) => Added::Same,
-                    (false, _) => Added::Differs { trace, span, replaced: is_kept.then_some(size) },
+                    (false, _) => Added::Differs { trace, span },
+                };
+                if !is_kept {
+                    return added;
                 }
+                (Part { lot: known.lot.clone(), ..part }, added)
             }
-        }
+        };
+        let packed = PackedPart::new(kept);
+        self.size = self.size + packed.size() - known.size();
+        **known = packed;
+        added
     }
 
-    pub(super) fn append(&mut self, other: &mut Open) {
-        self.spans.append(&mut other.spans);
-        self.events.append(&mut other.events);
+    /// Adds its parts to others, unpacked.
+    pub(super) fn unpack_to(self, parts: &mut Parts) {
+        let packed = self.spans.into_values().chain(self.events.into_values());
+        packed.for_each(|part| parts.add(part.unpack()));
     }
 
     /// Ids of answers in it.
     pub(super) fn answers(&self) -> impl Iterator<Item = &str> {
-        let parts = self.spans.values().chain(self.events.values());
-        parts.filter_map(|part| match &part.item {
-            Item::Decision(decision) => decision.response.as_deref(),
-            _ => part.reading.text("correlation.response_id"),
-        })
+        self.parts().filter_map(|part| part.answer.as_deref())
     }
 
     /// Whether it has waited long enough, and for what.
@@ -269,6 +114,9 @@ impl Open {
         let quiet = now.duration_since(self.last);
         if now.duration_since(self.first) >= config.max_age {
             return Some(Done::Timeout);
+        }
+        if quiet < config.settle.min(config.idle) {
+            return None;
         }
         let missing = self.missing();
         match missing {
@@ -282,29 +130,16 @@ impl Open {
 
     fn missing(&self) -> Missing {
         let mut missing = Missing::Nothing;
-        for part in self.spans.values() {
-            let Item::Span(span) = &part.item else { continue };
-            if part.is_unfinished() {
-                return Missing::Local;
-            }
-            let Some(parent) = &span.parent else { continue };
-            if self.spans.contains_key(&(span.trace.clone(), parent.clone())) {
-                continue;
-            }
-            if !span.has_remote_parent() {
-                return Missing::Local;
-            }
-            missing = Missing::Remote;
-        }
-        for part in self.events.values() {
-            let Item::Event(event) = &part.item else { continue };
-            let (Some(trace), Some(span)) = (&event.trace, &event.span) else { continue };
-            if !event.is_unsampled() && !self.spans.contains_key(&(trace.clone(), span.clone())) {
-                return Missing::Local;
+        for part in self.parts() {
+            match &part.awaited {
+                Awaited::Nothing => {}
+                Awaited::Span { id, .. } if self.spans.contains_key(id) => {}
+                Awaited::Span { is_remote: true, .. } => missing = Missing::Remote,
+                Awaited::Span { .. } | Awaited::End => return Missing::Local,
             }
         }
         // Claude Code and others without a trace: nothing says that more is to come, or not.
-        if self.spans.is_empty() && self.events.values().any(|part| part.trace().is_none()) {
+        if self.spans.is_empty() && self.events.values().any(|part| !part.has_trace) {
             return Missing::Remote;
         }
         missing

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::memory::Memory;
-use super::open::{Open, Part};
+use super::part::{Part, Parts};
 use super::unit::Unit;
 use crate::dialect::{Dialect, Role};
 use crate::intake::{Attributes, Item, Span};
@@ -59,7 +59,7 @@ impl Unclaimed {
 /// Next to a call that is understood, a span of another kind is its surroundings: the HTTP request around it, a query of a database.
 /// Those count only if they carry names of AI that no table has. In a trace without any record, everything counts but what is plainly
 /// traffic of another kind.
-pub(super) fn count(open: &Open, units: &[Unit<'_>], memory: &Memory) -> Unclaimed {
+pub(super) fn count(parts: &Parts, units: &[Unit<'_>], memory: &Memory) -> Unclaimed {
     let of_records: BTreeSet<_> = units
         .iter()
         .flat_map(|unit| unit.parts().chain(unit.above.iter().copied()))
@@ -67,7 +67,7 @@ pub(super) fn count(open: &Open, units: &[Unit<'_>], memory: &Memory) -> Unclaim
         .collect();
     let traces: BTreeSet<&str> = of_records.iter().map(|(trace, _)| *trace).collect();
     let mut unclaimed = Unclaimed::default();
-    for part in open.spans.values() {
+    for part in parts.spans.values() {
         let Item::Span(span) = &part.item else { continue };
         let is_told = part.span_key().is_some_and(|key| of_records.contains(&key));
         if is_told || !matches!(part.role(), Role::Context | Role::Downstream) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vouchlog_record::RecordId;
 
-use super::open::{Open, Part};
+use super::part::{Part, Parts};
 use super::times::Times;
 use crate::dialect::{Role, tool_calls};
 use crate::intake::{Item, SpanKind};
@@ -139,8 +139,8 @@ pub(super) struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn new(open: &'a Open) -> Self {
-        let spans = open.spans.values().filter_map(|part| Some((part.span_key()?, part)));
+    pub(super) fn new(parts: &'a Parts) -> Self {
+        let spans = parts.spans.values().filter_map(|part| Some((part.span_key()?, part)));
         Self { spans: spans.collect() }
     }
 

@@ -4,26 +4,30 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::parts::add_served;
 use super::shape::{self, Shape};
 use super::table::{self, Tables};
 use super::{Dialect, Role, claims, detect, flat, messages, noted, platforms, role};
-use crate::intake::{Attributes, Item, Source, Span, is_again, size_of, size_of_value};
+use crate::intake::{Attributes, Item, Source, Span, is_again};
+use crate::packing;
 
 mod stated;
 
 /// The content of an item.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// By whose names.
     pub dialect: Dialect,
     /// What it is in an interaction.
     pub role: Role,
     /// Its values, by field.
+    #[serde(with = "packing::members")]
     pub fields: BTreeMap<String, Value>,
     /// Attributes that were not understood.
+    #[serde(with = "packing::members")]
     pub left: Attributes,
     /// Names of attributes that were understood and left out: they repeat others, or carry no evidence.
     pub omitted: BTreeSet<String>,
@@ -37,12 +41,6 @@ impl Reading {
     /// A field that is text.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field).and_then(Value::as_str)
-    }
-
-    /// Bytes, about as it lies in memory.
-    pub(crate) fn size(&self) -> usize {
-        let fields = self.fields.iter().map(|(name, value)| 2 * name.len() + size_of_value(value));
-        fields.sum::<usize>() + size_of(&self.left)
     }
 }
 
@@ -119,13 +117,18 @@ pub fn read_payload(dialect: Dialect, role: Role, payload: &Attributes) -> Readi
 
 fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
     let tables = table::of(dialect);
-    let mut left = attributes.clone();
+    // Most items are read as they came: a copy of all attributes would take longer than reading them.
+    let mut left = Cow::Borrowed(attributes);
     if matches!(dialect, Dialect::Langfuse | Dialect::MlFlow) {
-        platforms::unquote(dialect, &mut left);
+        platforms::unquote(dialect, left.to_mut());
     }
-    left.retain(|name, value| !says_nothing(value) || is_without_arguments(name, value));
+    let says_something =
+        |name: &String, value: &Value| !says_nothing(value) || is_without_arguments(name, value);
+    if !left.iter().all(|(name, value)| says_something(name, value)) {
+        left.to_mut().retain(|name, value| says_something(name, value));
+    }
     if role == Role::RawInference {
-        raw(&mut left);
+        raw(left.to_mut());
     }
     expand(tables, &mut left);
     let mut reading = Reading {
@@ -144,19 +147,19 @@ fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
             named(tables, field, names, &left, &mut reading, &mut used);
         }
     }
-    for (name, value) in left {
-        if used.contains(&name) {
+    for (name, value) in left.iter() {
+        if used.contains(name) {
             continue;
         }
-        if tables.repeats(&name) && !is_again(&name) {
+        if tables.repeats(name) && !is_again(name) {
             continue;
         }
-        let is_content = tables.is_content(&name) && !is_of(role, "content.input");
-        if is_content || tables.omits(&name) {
-            reading.omitted.insert(name);
+        let is_content = tables.is_content(name) && !is_of(role, "content.input");
+        if is_content || tables.omits(name) {
+            reading.omitted.insert(name.clone());
         } else {
             // Read where it can be, so that a secret in it has a name to be found by.
-            reading.left.insert(name, shape::json(&value));
+            reading.left.insert(name.clone(), shape::json(value));
         }
     }
     reading
@@ -312,9 +315,10 @@ fn is_without_arguments(name: &str, value: &Value) -> bool {
     value == "{}" && name.ends_with(".tool_call.function.arguments")
 }
 
-fn expand(tables: &Tables, attributes: &mut Attributes) {
+fn expand(tables: &Tables, attributes: &mut Cow<'_, Attributes>) {
     for name in &tables.merged.expand {
         let Some(members) = attributes.get(name).and_then(shape::object) else { continue };
+        let attributes = attributes.to_mut();
         attributes.remove(name);
         let members = members.into_iter().filter(|(_, value)| !says_nothing(value));
         attributes.extend(members.map(|(member, value)| (format!("{name}.{member}"), value)));

@@ -1,5 +1,6 @@
 //! What an item is in an interaction.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::carriers::{BodySubject, has_messages, told_by};
@@ -9,7 +10,7 @@ use crate::intake::{Attributes, Event, Span, SpanKind};
 mod platforms;
 
 /// What an item is in an interaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Role {
     /// A model was called: chat, completion, embedding.
     Inference,

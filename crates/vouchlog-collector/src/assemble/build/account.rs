@@ -7,7 +7,7 @@ use vouchlog_record::Record;
 use vouchlog_record::limits::MAX_RECORD_BYTES;
 
 use super::super::fields::Merged;
-use super::super::open::Part;
+use super::super::part::Part;
 use super::super::unit::Unit;
 use super::credentials::is_listed;
 use crate::dialect::{Dialect, Role, finish_reason, messages, text_of, told_by_names, tool_calls};

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::fields::put;
-use super::super::open::Part;
+use super::super::part::Part;
 use super::super::unit::Unit;
 use crate::dialect::Role;
 use crate::intake::Span;

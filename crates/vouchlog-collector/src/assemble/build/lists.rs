@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::super::a2a;
 use super::super::attach::is_output;
 use super::super::fields::{Merged, put};
-use super::super::open::Part;
+use super::super::part::Part;
 use super::super::unit::{ToolRun, Unit};
 use super::{credentials, handoff, put_times, stamp};
 use crate::dialect::{Reading, Role, determining_policies, says_nothing, served_tools, tool_calls};

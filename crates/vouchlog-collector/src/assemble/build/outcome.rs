@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::a2a;
 use super::super::fields::{Merged, put};
-use super::super::open::Part;
+use super::super::part::Part;
 use super::super::unit::{Unit, is_server};
 use super::lists::{decision_of, verdict_of};
 use crate::dialect::Role;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::a2a;
 use super::super::fields::{AGENT, calls_agent, passes_on, put};
-use super::super::open::Part;
+use super::super::part::Part;
 use super::super::unit::{Unit, is_server};
 use super::stamp;
 use crate::dialect::Role;
