@@ -92,7 +92,7 @@ impl Spool {
             return;
         }
         // What was asked for is durable; the next write tries again, or finds the spool failed.
-        if self.ledger.rotate(&[&snapshot]).is_ok() {
+        if self.ledger.rotate([&snapshot]).is_ok() {
             drop(self.ledger.forget_before(self.ledger.newest()));
         }
     }
