@@ -51,7 +51,7 @@ fn sample() -> (TempDir, Vec<Vec<u8>>) {
         ledger.append(&[&payload]).unwrap();
         written.push(payload);
         if n % 10 == 9 && n < 29 {
-            ledger.rotate(&[b"later snapshot"]).unwrap();
+            ledger.rotate([b"later snapshot"]).unwrap();
         }
     }
     (dir, written)
@@ -182,7 +182,7 @@ fn a_full_disk_refuses_and_changes_nothing() {
     drop(create(dir.path()));
     let full = Options { min_free_bytes: u64::MAX, ..OPTIONS };
     let (mut ledger, _) = Ledger::open(disk(dir.path()), full, &mut |_| Ok(())).unwrap();
-    for refused in [ledger.append(&[b"x"]).map(drop), ledger.rotate(&[b"y"])] {
+    for refused in [ledger.append(&[b"x"]).map(drop), ledger.rotate([b"y"])] {
         assert!(matches!(refused, Err(AppendError::Refused(_))), "{refused:?}");
     }
     drop(ledger);
