@@ -6,13 +6,12 @@
 
 use std::time::Duration;
 
-/// The most that is sealed at once: after each, commits that wait for room get some.
+/// The most that is sealed at once: after each, commits that wait for room get some. Smaller portions let them wait less at a time, and
+/// fill a remote store more slowly: each ends with its slowest write and with the mark of what is sealed.
 const MOST_BUNDLES: usize = 1_024;
 /// The same in bytes, since a bundle may have 16 MiB.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// The most that goes to a remote store at once when commits wait: about a third of a second of 1,600 requests a second.
-const REMOTE_BUNDLES: usize = 256;
-/// The same when none waits, so that few requests are under way.
+/// The most that goes to a remote store at once when no commit waits, so that few requests are under way.
 const GENTLE_BUNDLES: usize = 16;
 const GENTLE_BYTES: usize = 8 * 1024 * 1024;
 /// How long it takes about to work a backlog off, in seconds, on top of what arrives.
@@ -55,8 +54,7 @@ impl Pace {
     pub(super) fn portion(&mut self, is_hurried: bool) -> Portion {
         self.is_hurried = is_hurried;
         match (self.is_remote, is_hurried) {
-            (false, _) => Portion::MOST,
-            (true, true) => Portion { bundles: REMOTE_BUNDLES, bytes: MOST_BYTES },
+            (false, _) | (true, true) => Portion::MOST,
             (true, false) => Portion { bundles: GENTLE_BUNDLES, bytes: GENTLE_BYTES },
         }
     }
@@ -137,8 +135,8 @@ mod tests {
     #[test]
     fn commits_that_wait_are_not_kept_waiting_and_neither_is_a_disk() {
         let (mut remote, mut disk) = (Pace::new(true), Pace::new(false));
-        assert_eq!(remote.portion(true), Portion { bundles: 256, bytes: MOST_BYTES });
-        assert_eq!(remote.rest(256, 300 * MS, (4_000, 5_000)), Duration::ZERO);
+        assert_eq!(remote.portion(true), Portion::MOST);
+        assert_eq!(remote.rest(1_024, 1_200 * MS, (4_000, 5_000)), Duration::ZERO);
         assert_eq!(disk.portion(false), Portion::MOST);
         assert_eq!(disk.rest(1_024, 30 * MS, (3_000, 5_000)), Duration::ZERO);
         assert!(remote.portion(false).bundles < 256);
