@@ -19,7 +19,9 @@ use vouchlog_note::{KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_runtime::durable;
 use vouchlog_sequencer::scrub::ScrubOptions;
 use vouchlog_sequencer::{Config, Options, Witnesses};
-use vouchlog_storage::{Index, Store, StoreError};
+#[cfg(any(test, feature = "postgres"))]
+use vouchlog_storage::StoreError;
+use vouchlog_storage::{Index, Store};
 use vouchlog_storage_sled::{RunIndex, SledStore};
 use vouchlog_stream::{DailyLimits, Enrolment, RetirementProof};
 
